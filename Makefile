@@ -1,0 +1,47 @@
+# Everything runs in .venv, which every target builds by itself from nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.stamp
+SETUP_DEMO := .venv/.stamp-demo
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: venv test lint format demo demo-digits clean help
+
+venv: $(SETUP)  ## build .venv with the pinned development tools
+
+$(SETUP): pyproject.toml constraints.txt
+	@echo "setting up .venv (once; a few minutes, most of it for torch)"
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --editable '.[dev,parquet]'
+	@touch $@
+
+$(SETUP_DEMO): $(SETUP)
+	@echo "adding the demo's sentence encoder to .venv (once)"
+	$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+test: $(SETUP)  ## run the tests
+	$(BIN)/pytest
+
+lint: $(SETUP)  ## check style, formatting, types and the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(SETUP)  ## rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: $(SETUP_DEMO)  ## compress the docstrings of the standard library and search them (6 minutes)
+	$(BIN)/python examples/demo.py
+
+demo-digits: $(SETUP)  ## the same table on scikit-learn's digits, without an encoder (30 seconds)
+	$(BIN)/python examples/demo_digits.py
+
+clean:  ## remove .venv, caches and everything built
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

@@ -1,0 +1,146 @@
+"""`arfc compress` and `arfc decompress`: a file of vectors in, a file of vectors out, block by block."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from arfc.cli.options import (
+    PATH,
+    features_argument,
+    json_option,
+    model_option,
+    output_option,
+    overwrite_option,
+    print_json,
+    say,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FLOAT_BYTES = 4
+
+
+@click.command("compress")
+@features_argument
+@model_option
+@output_option("compressed vectors (.npy or .parquet)")
+@click.option("--dims", type=int, help="Keep this many dims, as float32.")
+@click.option("--ratio", type=float, help="Keep 1/RATIO of the dims, as float32.")
+@click.option("--bytes", "bytes_per_vector", type=int, help="Store codes of this many bytes per vector.")
+@overwrite_option
+@json_option
+def compress_command(
+    features: Path,
+    model_path: Path,
+    out: Path,
+    dims: int | None,
+    ratio: float | None,
+    bytes_per_vector: int | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Compress FEATURES to one size: --dims, --ratio or --bytes.
+
+    The output holds float32 vectors, or uint8 codes with --bytes. What is shorter is the beginning of what is longer.
+    """
+    sizes = {"--dims": dims, "--ratio": ratio, "--bytes": bytes_per_vector}
+    given = [name for name, value in sizes.items() if value is not None]
+    if len(given) != 1:
+        got = " and ".join(given) or "none"
+        raise click.UsageError(f"exactly one of --dims, --ratio and --bytes must be given, got {got}")
+
+    from arfc.io import check_matrix_output, open_features
+    from arfc.sizes import resolve_dims
+
+    check_matrix_output(out, overwrite=overwrite)
+    opened = open_features(features)
+
+    from arfc.compressor import Compressor
+
+    model = Compressor.load(model_path)
+    # Nothing is computed before the first block is asked for, but sizes and width are checked.
+    blocks = model.compress_blocks(opened, dims=dims, ratio=ratio, bytes=bytes_per_vector)
+    opened.validate()
+    kept = bytes_per_vector or resolve_dims(model.width, dims=dims, ratio=ratio)
+    seconds = _write(
+        blocks, out, rows=opened.rows, width=kept, dtype="uint8" if bytes_per_vector else "float32", overwrite=overwrite
+    )
+    stored_bytes = bytes_per_vector or FLOAT_BYTES * kept
+    facts: dict[str, Any] = {
+        "output": str(out),
+        "rows": opened.rows,
+        "dims": None if bytes_per_vector else kept,
+        "bytes_per_vector": stored_bytes,
+        "ratio": FLOAT_BYTES * model.width / stored_bytes,
+        **_speed(opened.rows, seconds),
+    }
+    form = "codes" if bytes_per_vector else f"vectors of {kept} dims"
+    say(
+        f"{out}: {opened.rows:,} {form}, {stored_bytes:,} bytes each, {facts['ratio']:.3g} times smaller than float32, "
+        f"in {seconds:.1f} s ({facts['vectors_per_second']:,} per second)"
+    )
+    if as_json:
+        print_json(facts)
+
+
+@click.command("decompress")
+@click.argument("compressed", metavar="IN", type=PATH)
+@model_option
+@output_option("features (.npy or .parquet)")
+@overwrite_option
+@json_option
+def decompress_command(compressed: Path, model_path: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+    """Turn IN, compressed vectors or codes, back into features.
+
+    Codes keep the direction of a row and not its length.
+    """
+    from arfc.io import Features, check_matrix_output, open_features, open_packed, sniff
+
+    check_matrix_output(out, overwrite=overwrite)
+    floats = sniff(compressed) == "float"
+    opened = open_features(compressed, name="compressed vectors") if floats else open_packed(compressed)
+
+    from arfc.compressor import Compressor
+
+    model = Compressor.load(model_path)
+    small = opened if isinstance(opened, Features) else model.codes(opened)
+    # Nothing is computed before the first block is asked for, but the width is checked.
+    blocks = model.decompress_blocks(small)
+    if isinstance(small, Features):
+        small.validate()
+    rows = small.rows if isinstance(small, Features) else len(small)
+    seconds = _write(blocks, out, rows=rows, width=model.width, dtype="float32", overwrite=overwrite)
+    facts = {"output": str(out), "rows": rows, "dims": model.width, **_speed(rows, seconds)}
+    speed = f"{facts['vectors_per_second']:,} per second"
+    say(f"{out}: {rows:,} features of {model.width} dims in {seconds:.1f} s ({speed})")
+    if as_json:
+        print_json(facts)
+
+
+def _write(
+    blocks: Iterable[tuple[int, np.ndarray]], out: Path, *, rows: int, width: int, dtype: str, overwrite: bool
+) -> float:
+    """Stream blocks into a file, with a bar on a terminal; return the seconds it took."""
+    from tqdm import tqdm
+
+    from arfc.io import matrix_writer
+
+    started = time.perf_counter()
+    with (
+        matrix_writer(out, rows=rows, width=width, dtype=dtype, overwrite=overwrite) as writer,
+        tqdm(total=rows, unit=" rows", disable=None, leave=False) as bar,  # None: shown on a terminal only
+    ):
+        for _, block in blocks:
+            writer.append(block)
+            bar.update(len(block))
+    return time.perf_counter() - started
+
+
+def _speed(rows: int, seconds: float) -> dict[str, Any]:
+    return {"seconds": round(seconds, 3), "vectors_per_second": round(rows / seconds)}

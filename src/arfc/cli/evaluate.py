@@ -1,0 +1,65 @@
+"""`arfc evaluate`: how good a model is on rows its fit has not used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from arfc.cli.options import (
+    features_argument,
+    labels_option,
+    model_option,
+    overwrite_option,
+    pairs_option,
+    print_json,
+    to_json,
+)
+
+
+@click.command("evaluate")
+@features_argument
+@model_option
+@pairs_option
+@labels_option
+@click.option("--json", "json_path", metavar="FILE", help="Write the scores to FILE as JSON; - is standard output.")
+@overwrite_option
+def evaluate_command(
+    features: Path,
+    model_path: Path,
+    pairs: Path | None,
+    labels: Path | None,
+    json_path: str | None,
+    overwrite: bool,
+) -> None:
+    """Score a model on FEATURES at a ladder of sizes, next to KLT and plain truncation.
+
+    Rows that the fit has used, and rows nearly equal to them, are left out. The score is recall@10 against exact search
+    on the originals; with --pairs also R@1, R@5 and R@10 of the partner, with --labels R@1 by class.
+    """
+    from arfc.io import check_file_output, open_features, text_writer
+
+    target = None if json_path in (None, "-") else Path(json_path or "")
+    if target is not None:
+        check_file_output(target, overwrite=overwrite)
+    opened = open_features(features)
+
+    from tqdm import tqdm
+
+    from arfc.compressor import Compressor
+    from arfc.evaluate import evaluate, format_table
+
+    model = Compressor.load(model_path)
+    with tqdm(unit=" sizes", disable=None, leave=False) as bar:  # None: shown on a terminal only
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        result = evaluate(model, opened, pairs=pairs, labels=labels, report=report)
+    if target is not None:
+        text_writer(target, to_json(result) + "\n", overwrite=overwrite)
+    if json_path == "-":
+        print_json(result)
+    else:
+        click.echo(format_table(result))

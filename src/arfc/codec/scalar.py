@@ -1,0 +1,232 @@
+"""Classic nested code: bits go where they help most, so any prefix of a code is the best short code."""
+# N rows, n rows of a block, K dims, M max_bits, T thresholds per dim, C cells per dim (L at one depth),
+# P bits of the stream, U dims that have bits, B bytes per vector
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from arfc.codec.codes import check_packed
+from arfc.codec.rows import check_vectors, row_norms
+from arfc.codec.tree import depth_cells, depth_thresholds, grow_tree
+from arfc.errors import ModelFileError, RowError, SizeError
+from arfc.shapes import Array, Float, Int, UInt8
+from arfc.sizes import check_bytes
+
+_BLOCK_ROWS = 2048  # a block of wide rows stays in the cache
+_ARRAYS = ("thresholds", "centroids", "order")
+
+
+class _Prefix(NamedTuple):
+    """Where each bit of a prefix of the stream comes from."""
+
+    dims: Int[Array, " U"]
+    bits: Int[Array, " U"]
+    slot: Int[Array, " P"]
+    """Position in `dims` of the dim each bit belongs to."""
+    shift: UInt8[Array, " P"]
+    """Place of each bit in its dim's index, 0 for the lowest."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScalarCodec:
+    """One embedded scalar quantiser per dim and one order of all their bits.
+
+    Source: transform coding; bits by greedy marginal analysis (Fox, 1966), levels by Lloyd (1982) and Max (1960),
+    nested so that one stream serves every length. Bits are packed from the highest bit of the first byte on; bits after
+    the last one are zero.
+    """
+
+    thresholds: Float[Array, "K T"]
+    """Ascending cell borders at full depth, T = 2**max_bits - 1; a value equal to a border lies above it."""
+    centroids: Float[Array, "K C"]
+    """Conditional means of the cells of every depth, from the single cell of depth 0 on, C = 2**(max_bits + 1) - 1."""
+    order: Int[Array, " P"]
+    """The dim each bit of the stream belongs to; every dim stands here max_bits times, its highest bit first."""
+
+    @classmethod
+    def fit(cls, vectors_NK: Array, *, max_bits: int = 8) -> ScalarCodec:
+        """Train on a sample of rows, normalised to unit length first.
+
+        Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
+        """
+        if not 1 <= max_bits <= 8:
+            raise SizeError(f"max_bits must lie in 1..8, got {max_bits}; try 8")
+        vectors_NK = check_vectors(vectors_NK)
+        if len(vectors_NK) == 0:
+            raise RowError("vectors must have at least 1 row to fit a codec, got 0; give it a sample")
+        norms_N = np.concatenate(
+            [row_norms(vectors_NK[rows], first_row=rows.start) for rows in _blocks(len(vectors_NK))]
+        )
+        trees = [grow_tree(_unit(column_N, norms_N), max_bits=max_bits) for column_N in vectors_NK.T]
+        return cls(
+            thresholds=np.stack([tree.thresholds for tree in trees]),
+            centroids=np.stack([tree.centroids for tree in trees]),
+            order=order_bits(np.stack([tree.gains for tree in trees])),
+        )
+
+    @property
+    def width(self) -> int:
+        """Dims K of the vectors."""
+        return len(self.thresholds)
+
+    @property
+    def max_bits(self) -> int:
+        """Bits of one dim in the longest code."""
+        return int(self.thresholds.shape[1]).bit_length()
+
+    @property
+    def largest_bytes(self) -> int:
+        """Bytes per vector of the longest code: every bit of every dim."""
+        return -(-len(self.order) // 8)
+
+    def encode(self, vectors_NK: Array, *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
+        """Return the code of each row, whatever its length; rows do not influence each other.
+
+        Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows), SizeError (bytes outside 1..largest_bytes).
+        """
+        vectors_NK = check_vectors(vectors_NK, width=self.width)
+        size = check_bytes(bytes_per_vector, largest=self.largest_bytes)
+        prefix = self._prefix(size)
+        borders = [
+            self._borders(dim, bits) for dim, bits in zip(prefix.dims.tolist(), prefix.bits.tolist(), strict=True)
+        ]
+        packed_NB = np.empty((len(vectors_NK), size), dtype=np.uint8)
+        for rows in _blocks(len(vectors_NK)):
+            norms_n = row_norms(vectors_NK[rows], first_row=rows.start)
+            values_Un = _unit(vectors_NK[rows][:, prefix.dims].T, norms_n)
+            index_Un = np.empty(values_Un.shape, dtype=np.uint8)
+            for slot, borders_T in enumerate(borders):
+                index_Un[slot] = np.searchsorted(borders_T, values_Un[slot], side="right")
+            bits_Pn = (index_Un[prefix.slot] >> prefix.shift[:, None]) & 1
+            packed_NB[rows] = np.packbits(bits_Pn, axis=0).T
+        return packed_NB
+
+    def decode(self, packed_NB: Array) -> Float[Array, "N K"]:
+        """Return the unit vector each code stands for; a dim without bits is at its mean.
+
+        Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
+        """
+        check_packed(packed_NB, largest_bytes=self.largest_bytes)
+        prefix = self._prefix(packed_NB.shape[1])
+        by_slot_P = np.argsort(prefix.slot, kind="stable")
+        shift_P = prefix.shift[by_slot_P, None]
+        first_U = np.searchsorted(prefix.slot[by_slot_P], np.arange(len(prefix.dims)))
+        cells = [self._cells(dim, bits) for dim, bits in zip(prefix.dims.tolist(), prefix.bits.tolist(), strict=True)]
+        vectors_NK = np.empty((len(packed_NB), self.width), dtype=np.float32)
+        for rows in _blocks(len(packed_NB)):
+            bits_Pn = np.unpackbits(packed_NB[rows].T, axis=0)[by_slot_P]
+            index_Un = np.bitwise_or.reduceat(bits_Pn << shift_P, first_U, axis=0)
+            block_Kn = np.repeat(self.centroids[:, :1], index_Un.shape[1], axis=1)
+            for dim, cells_L, index_n in zip(prefix.dims, cells, index_Un, strict=True):
+                block_Kn[dim] = cells_L[index_n]
+            vectors_NK[rows] = self._unit_rows(np.ascontiguousarray(block_Kn.T))
+        return vectors_NK
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Return everything the codec is made of, ready for safetensors."""
+        return {"thresholds": self.thresholds, "centroids": self.centroids, "order": self.order}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> ScalarCodec:
+        """Build from `to_arrays`' form.
+
+        Raises: ModelFileError when an array is missing, or they do not fit together.
+        """
+        missing = [name for name in _ARRAYS if name not in arrays]
+        if missing:
+            raise ModelFileError(
+                f"codec must hold the arrays {list(_ARRAYS)}, {missing} is missing; is the file whole?"
+            )
+        thresholds_KT, centroids_KC, order_P = (np.asarray(arrays[name]) for name in _ARRAYS)
+        _check_arrays(thresholds_KT, centroids_KC, order_P)
+        return cls(thresholds=thresholds_KT, centroids=centroids_KC, order=order_P)
+
+    def _borders(self, dim: int, bits: int) -> Float[Array, " T"]:
+        return np.ascontiguousarray(self.thresholds[dim, depth_thresholds(bits, max_bits=self.max_bits)])
+
+    def _cells(self, dim: int, bits: int) -> Float[Array, " L"]:
+        return self.centroids[dim, depth_cells(bits)]
+
+    @cached_property
+    def _depth(self) -> Int[Array, " P"]:
+        """How many bits of the same dim come earlier in the stream."""
+        depth_P = np.empty(len(self.order), dtype=np.int64)
+        by_dim_P = np.argsort(self.order, kind="stable")
+        depth_P[by_dim_P] = np.arange(len(self.order)) % self.max_bits
+        return depth_P
+
+    def _prefix(self, size: int) -> _Prefix:
+        """Return the layout of the first `size` bytes."""
+        dims_U, slot_P, bits_U = np.unique(self.order[: 8 * size], return_inverse=True, return_counts=True)
+        shift_P = bits_U[slot_P] - 1 - self._depth[: 8 * size]
+        return _Prefix(dims_U, bits_U, slot_P, shift_P.astype(np.uint8))
+
+    def _unit_rows(self, block_nK: Float[Array, "n K"]) -> Float[Array, "n K"]:
+        """Scale in place to unit length; a code that knows no direction gets the axis its first bit is about."""
+        square_n = np.square(block_nK, dtype=np.float64).sum(axis=1)
+        unknown_n = square_n == 0
+        block_nK[unknown_n, self.order[0]] = 1
+        square_n[unknown_n] = 1
+        block_nK /= np.sqrt(square_n).astype(np.float32)[:, None]
+        return block_nK
+
+
+def order_bits(gains_KM: Float[Array, "K M"]) -> Int[Array, " P"]:
+    """Return the dim of each bit: always the bit that lowers the total squared error most, the lower dim if equal.
+
+    A dim's bits can only come one after another, so each dim offers its next bit.
+    """
+    dims, max_bits = gains_KM.shape
+    gains = gains_KM.tolist()
+    offers = [(-gains[dim][0], dim, 0) for dim in range(dims)]
+    heapq.heapify(offers)
+    order_P = np.empty(dims * max_bits, dtype=np.int32)
+    for position in range(len(order_P)):
+        _, dim, depth = offers[0]
+        order_P[position] = dim
+        if depth + 1 < max_bits:
+            heapq.heapreplace(offers, (-gains[dim][depth + 1], dim, depth + 1))
+        else:
+            heapq.heappop(offers)
+    return order_P
+
+
+def _blocks(rows: int) -> list[slice]:
+    return [slice(start, min(start + _BLOCK_ROWS, rows)) for start in range(0, rows, _BLOCK_ROWS)]
+
+
+def _unit(values: Float[Array, "*rows n"], norms_n: Float[Array, " n"]) -> Float[Array, "*rows n"]:
+    """Divide by the norms of the rows, which stand last; float64 inside, so that no norm is too large for it."""
+    return np.ascontiguousarray(values / norms_n, dtype=np.float32)
+
+
+def _check_arrays(thresholds_KT: Array, centroids_KC: Array, order_P: Array) -> None:
+    shapes = f"thresholds {thresholds_KT.shape}, centroids {centroids_KC.shape}, order {order_P.shape}"
+    fit = thresholds_KT.ndim == 2 and centroids_KC.ndim == 2 and order_P.ndim == 1 and len(thresholds_KT) > 0
+    if fit:
+        dims, borders = thresholds_KT.shape
+        max_bits = int(borders).bit_length()
+        fit = 1 <= max_bits <= 8 and borders == (1 << max_bits) - 1
+        fit = fit and centroids_KC.shape == (dims, 2 * borders + 1) and len(order_P) == dims * max_bits
+    if not fit:
+        raise ModelFileError(
+            f"codec arrays must have shapes (K, 2**m - 1), (K, 2**(m + 1) - 1) and (K * m,), got {shapes}"
+        )
+    dtypes = [array.dtype.name for array in (thresholds_KT, centroids_KC, order_P)]
+    if dtypes != ["float32", "float32", "int32"]:
+        raise ModelFileError(f"codec arrays must be float32, float32 and int32, got {', '.join(dtypes)}")
+    if np.isnan(thresholds_KT).any() or (thresholds_KT[:, 1:] < thresholds_KT[:, :-1]).any():
+        raise ModelFileError("codec thresholds must ascend in every dim, got some that fall; is the file whole?")
+    if not np.isfinite(centroids_KC).all():
+        raise ModelFileError("codec centroids must be finite, got NaN or Inf; is the file whole?")
+    if not 0 <= order_P.min() <= order_P.max() < dims or (np.bincount(order_P, minlength=dims) != max_bits).any():
+        raise ModelFileError(
+            f"codec order must name each of {dims} dims {max_bits} times, it does not; is the file whole?"
+        )

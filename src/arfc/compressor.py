@@ -1,0 +1,278 @@
+"""The user's object: fit, compress, decompress, search, save, load."""
+# N rows, D feature dims, K dims kept, B bytes per vector, Q queries
+
+from __future__ import annotations
+
+import platform
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+import arfc
+from arfc.codec import Codes, ScalarCodec
+from arfc.config import Config
+from arfc.errors import ConfigError, ModelFileError, ShapeError, SizeError
+from arfc.fingerprint import SeenRows
+from arfc.io import Features, open_features
+from arfc.io.model_folder import read_model, write_model
+from arfc.model.network import Network
+from arfc.model.steady import by_blocks
+from arfc.search import exact_search
+from arfc.sizes import check_bytes, parse_duration, resolve_dims
+from arfc.training.checkpoint import Checkpoints
+from arfc.training.curve import measure_curve
+from arfc.training.fit import fit_id, fit_network, split
+from arfc.training.loop import Progress, Run
+from arfc.training.rows import read_rows
+from arfc.training.task import Rows
+
+if TYPE_CHECKING:
+    from arfc.shapes import Array
+
+CODEC_ROWS = 50_000
+"""Most fit rows that the codec's levels are trained on."""
+
+
+class Compressor:
+    """Compress feature vectors to any number of dims or bytes with one fitted model.
+
+    Source: arXiv 2602.11494; docs/method.md sets its symbols beside ours.
+    """
+
+    def __init__(self, network: Network, codec: ScalarCodec, seen: SeenRows, facts: dict[str, Any]) -> None:
+        self.network = network
+        self.codec = codec
+        self.seen = seen
+        self.facts = facts
+        """What the fit measured and recorded: data, curve, versions, config; see docs/format.md."""
+
+    @property
+    def width(self) -> int:
+        """Dims D of the original features."""
+        return self.network.width
+
+    @property
+    def curve(self) -> dict[str, Any]:
+        """Quality at a ladder of sizes, measured on validation rows, next to the KLT and plain truncation."""
+        return dict(self.facts["curve"])
+
+    @classmethod
+    def fit(
+        cls,
+        x: object,
+        *,
+        pairs: object = None,
+        labels: object = None,
+        budget: str | float | None = None,
+        steps: int | None = None,
+        seed: int = 0,
+        config: Config | None = None,
+        progress: bool | Callable[[Progress], None] | None = None,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+    ) -> Compressor:
+        """Fit a model on features (N, D), with partners (N, D) or integer labels (N,) where there are any.
+
+        `budget` ("5m", or seconds) ends training in time; `steps` scales both phases to that many steps in all; without
+        either the config's steps run. `progress` shows a bar (None: only on a terminal) or is called after each step.
+        Checkpoints go to the folder `checkpoint`; `resume` goes on from the last one. Ctrl-C ends training and keeps
+        the best model so far.
+
+        Shapes: x (N, D) float; pairs (N, D) float; labels (N,) integer.
+        Raises: ShapeError, DtypeError, RowError, InputError, ConfigError.
+        """
+        from arfc.progress import reporter
+
+        if resume and checkpoint is None:
+            raise ConfigError("resume must know which fit goes on, got no checkpoint; name its folder with checkpoint=")
+        config = (config or Config()).with_steps(steps)
+        budget_s = float("inf") if budget is None else parse_duration(budget)
+        rows, data = read_rows(x, pairs, labels, config.train, seed=seed)
+        parts = split(rows, config, seed=seed)
+        with reporter(progress) as report:
+            run = Run(config=config.train, report=report, budget_s=budget_s)
+            if checkpoint is not None:
+                run.checkpoints = Checkpoints(Path(checkpoint), fit_id=fit_id(rows, config, seed=seed), resume=resume)
+                run.earlier_s = run.checkpoints.open()
+            fitted = fit_network(rows, parts, config, seed=seed, run=run)
+        network = fitted.network
+        known = rows.take(np.concatenate([parts.fit, parts.validation]))
+        codec, klt_codec = _fit_codecs(network, rows.take(parts.fit))
+        model = cls(network, codec, SeenRows.of(known.entities.numpy()), {})
+        data |= {"fit_rows": len(parts.fit), "validation_rows": len(parts.validation), "test_rows": len(parts.test)}
+        model.facts = {
+            "width": network.width,
+            "task": "pairs" if rows.partners is not None else "labels" if rows.labels is not None else "features",
+            "seed": seed,
+            "config": config.to_dict(),
+            "versions": {
+                "arfc": arfc.__version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+            "data": data,
+            "interrupted": run.interrupted,
+            "opening": network.opening.tolist(),
+            "history": fitted.history,
+            "curve": measure_curve(network, codec, fitted.task, klt_codec=klt_codec),
+        }
+        return model
+
+    def compress(
+        self, x: object, *, dims: int | None = None, ratio: float | None = None, bytes: int | None = None
+    ) -> np.ndarray | Codes:
+        """Return vectors float32 (N, K) for `dims` or `ratio` (K = D / ratio), or Codes for `bytes` per vector.
+
+        Shapes: x (N, D).
+        Raises: SizeError for a size that does not exist or not exactly one of the three; ShapeError, DtypeError,
+        RowError.
+        """
+        features = self.open(x)
+        features.validate()
+        blocks = [block for _, block in self.compress_blocks(features, dims=dims, ratio=ratio, bytes=bytes)]
+        joined = np.concatenate(blocks)
+        return joined if bytes is None else self.codes(joined)
+
+    def compress_blocks(
+        self, features: Features, *, dims: int | None = None, ratio: float | None = None, bytes: int | None = None
+    ) -> Any:
+        """Yield (first row, block) with float32 vectors or uint8 packed codes, in order; memory stays flat.
+
+        Raises: as `compress`, before the first block.
+        """
+        features = self.open(features)
+        if bytes is None:
+            kept = resolve_dims(self.width, dims=dims, ratio=ratio)
+            return ((start, self._vectors(block, dims=kept)) for start, block in features.chunks())
+        if dims is not None or ratio is not None:
+            other = "dims" if dims is not None else "ratio"
+            raise SizeError(
+                f"exactly one of dims, ratio and bytes must be given, got bytes and {other}; drop one of them"
+            )
+        size = check_bytes(bytes, largest=self.codec.largest_bytes)
+        return (
+            (start, self.codec.encode(self._vectors(block, dims=self.width), bytes_per_vector=size))
+            for start, block in features.chunks()
+        )
+
+    def codes(self, packed: np.ndarray) -> Codes:
+        """Return Codes of stored bytes, uint8 (N, B).
+
+        Raises: DtypeError, ShapeError, SizeError.
+        """
+        return Codes(packed, self.codec)
+
+    def decompress(self, small: object) -> np.ndarray:
+        """Return features float32 (N, D) from compressed vectors of any size, or from Codes.
+
+        Codes keep a row's direction and not its length: rows come back at the mean length of the fit rows.
+
+        Raises: ShapeError when the vectors are wider than D; DtypeError, RowError.
+        """
+        if isinstance(small, Codes):
+            back = np.concatenate([block for _, block in self.decompress_blocks(small)])
+            return back
+        features = open_features(small, name="compressed vectors")
+        features.validate()
+        return np.concatenate([block for _, block in self.decompress_blocks(features)])
+
+    def decompress_blocks(self, small: Features | Codes) -> Any:
+        """Yield (first row, float32 features) in order; memory stays flat."""
+        if isinstance(small, Codes):
+            length = np.float32(self.facts["data"]["mean_norm"])
+            rows = range(0, len(small), 8192)
+            decoded = ((i, self.codec.decode(np.asarray(small.packed[i : i + 8192]))) for i in rows)
+            return ((i, by_blocks(self.network.decode_inexact, block) * length) for i, block in decoded)
+        if small.width > self.width:
+            raise ShapeError(
+                f"compressed vectors must have at most {self.width} dims, got {small.width}; "
+                "are these the original features?"
+            )
+        return ((start, self._decoded(block)) for start, block in small.chunks())
+
+    def search(self, queries: object, rows: object, *, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """Return ids and cosines (Q, k) of the nearest rows, best first, exact over the compressed rows.
+
+        Shapes: queries (Q, D) at original width; rows: Codes, or compressed vectors (N, K).
+        Raises: ShapeError, SizeError, DtypeError, RowError.
+        """
+        asked = self.open(queries, name="queries")
+        if isinstance(rows, Codes):
+            return exact_search(self.compress(asked, dims=self.width), rows, k=k)
+        stored = open_features(rows, name="compressed vectors")
+        if stored.width > self.width:
+            raise ShapeError(
+                f"compressed vectors must have at most {self.width} dims, got {stored.width}; "
+                "were they made by this model?"
+            )
+        return exact_search(self.compress(asked, dims=stored.width), stored, k=k)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model folder (docs/format.md); it appears whole or not at all.
+
+        Raises: OutputError when it exists and `overwrite` is off, or can't be written.
+        """
+        arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        arrays |= {f"codec.{name}": value for name, value in self.codec.to_arrays().items()}
+        arrays |= {"seen.mean": self.seen.mean, "seen.bits": self.seen.bits}
+        write_model(path, arrays, self.facts, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Compressor:
+        """Read a model folder.
+
+        Raises: ModelFileError when it is none, of another format version, truncated or changed.
+        """
+        arrays, facts = read_model(path)
+        parts: dict[str, dict[str, Any]] = {"network": {}, "codec": {}, "seen": {}}
+        for name, array in arrays.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = array
+        try:
+            network = Network(facts["width"], Config.from_dict(facts["config"]).model)
+            network.load_state_dict({name: torch.from_numpy(array) for name, array in parts["network"].items()})
+            codec, seen = ScalarCodec.from_arrays(parts["codec"]), SeenRows(**parts["seen"])
+        except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            line = textwrap.shorten(str(error), 160, placeholder=" ...")
+            raise ModelFileError(
+                f"model {path} must hold the tensors its config names: {line}; copy the folder again"
+            ) from error
+        network.refresh()
+        network.eval().requires_grad_(False)
+        return cls(network, codec, seen, facts)
+
+    def open(self, x: object, *, name: str = "features") -> Features:
+        """Open an array, tensor or file of original features (N, D).
+
+        Raises: ShapeError for another width; whatever `open_features` raises.
+        """
+        features = open_features(x, name=name)
+        if features.width != self.width:
+            raise ShapeError(
+                f"{name} must have shape (N, {self.width}), got ({features.rows}, {features.width}); "
+                "was this model fitted on another encoder?"
+            )
+        return features
+
+    def _vectors(self, block_ND: Array, *, dims: int) -> np.ndarray:
+        norms_N = np.linalg.norm(block_ND, axis=1, keepdims=True)
+        return by_blocks(lambda unit: self.network.compress(unit, dims=dims), block_ND / norms_N) * norms_N
+
+    def _decoded(self, block_NK: Array) -> np.ndarray:
+        # A prefix doesn't tell its row's length, and the decoder knows unit rows only: the mean length stands in.
+        length = np.float32(self.facts["data"]["mean_norm"])
+        return by_blocks(self.network.decode, block_NK / length) * length
+
+
+@torch.no_grad()
+def _fit_codecs(network: Network, fit_rows: Rows) -> tuple[ScalarCodec, ScalarCodec]:
+    """Train codecs on fit rows of all modalities: the model's own, and the KLT's to compare it with."""
+    entities = fit_rows.entities
+    chosen = entities[:: -(-len(entities) // CODEC_ROWS)]
+    ours = torch.cat([network.compress(block, dims=network.width) for block in chosen.split(1024)])
+    return ScalarCodec.fit(ours.numpy()), ScalarCodec.fit((chosen @ network.klt.basis).numpy())

@@ -1,0 +1,185 @@
+"""Every number a fit depends on, with its unit; validated once, never written to at run time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_type_hints
+
+from arfc.errors import ConfigError
+
+SizeLaw = Literal["beta", "uniform", "fixed"]
+LinearMap = Literal["auto", "orthogonal", "free"]
+
+
+def _require(ok: bool, what: str, got: object) -> None:
+    if not ok:
+        raise ConfigError(f"{what}, got {got!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Shape of the network. Our choice throughout: the paper's sizes are not public (docs/log.md has the trials)."""
+
+    tokens: int = 8
+    """Tokens a full-width vector is made of; the token width is ceil(D / tokens) dims."""
+    channels: int = 256
+    """Width of the transformer."""
+    layers: int = 1
+    """Transformer blocks, shared by context and generated tokens."""
+    heads: int = 4
+    """Attention heads; must divide `channels`."""
+    solutions: int = 2
+    """Solutions S that MoS refines into one; 1 switches MoS off."""
+    rotated_dims: int = 512
+    """Most KLT dims the orthogonal map may rotate (it also never rotates more than half of D)."""
+
+    def __post_init__(self) -> None:
+        for name in ("tokens", "channels", "layers", "heads", "solutions", "rotated_dims"):
+            _require(
+                _is_count(getattr(self, name)), f"{name} must be a whole number of at least 1", getattr(self, name)
+            )
+        _require(self.channels % self.heads == 0, f"channels must be a multiple of heads ({self.heads})", self.channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a model is fitted. A weight of 0 switches its part off."""
+
+    linear_steps: int = 700
+    """Steps that train the linear map (phase 1)."""
+    arc_steps: int = 300
+    """Steps that train ARC, MoS and the decoder with the linear map fixed (phase 2)."""
+    decoder_steps: int = 300
+    """Steps that train the decoder alone, everything else fixed (phase 3)."""
+    anchors: int = 128
+    """Random rows per batch; each brings its nearest neighbours along."""
+    arc_anchors: int = 64
+    """The same for phase 2, where a row costs twenty times as much."""
+    neighbours: int = 7
+    """Neighbours per anchor; a batch has anchors x (neighbours + 1) rows."""
+    sizes_per_step: int = 4
+    """Prefix lengths scored per step."""
+    size_law: SizeLaw = "beta"
+    """Law of those lengths: "beta" moves from mild to strong, "uniform", or "fixed" at `fixed_dims`."""
+    size_beta_mild: tuple[float, float] = (1.5, 1.0)
+    """Beta parameters of (dims / D) at the first step."""
+    size_beta_strong: tuple[float, float] = (1.0, 1.25)
+    """Beta parameters of (dims / D) at the last step."""
+    fixed_dims: int = 32
+    """Prefix length of size_law="fixed", in dims."""
+    linear_map: LinearMap = "auto"
+    """"orthogonal" keeps the full-width cosine exact, "free" may change it; "auto": free with pairs or labels."""
+    linear_rate: float = 2e-3
+    """Peak learning rate of phase 1 (Adam)."""
+    arc_rate: float = 1e-3
+    """Peak learning rate of phase 2 (AdamW)."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of phase 2."""
+    temperature: float = 0.05
+    """Temperature of the neighbour and contrastive softmax, in units of cosine."""
+    ergc_weight: float = 0.3
+    """Weight of ERGC, relative to the KLT's own ERGC loss at the same prefix."""
+    neighbour_weight: float = 1.0
+    """Weight of the neighbour ranking loss, relative to the KLT's own."""
+    reconstruction_weight: float = 0.1
+    """Weight of the decoder's squared error, relative to the best linear decoder's."""
+    pairs_weight: float = 1.0
+    """Weight of the contrastive loss over pairs (only with `pairs=`)."""
+    labels_weight: float = 1.0
+    """Weight of the class-structure loss (only with `labels=`)."""
+    max_rows: int = 100_000
+    """Rows sampled from the input, over all of it; the rest is never read for fitting."""
+    validation_share: float = 0.1
+    """Share of the sampled rows that only choose (early stopping, openings)."""
+    max_validation_rows: int = 4_000
+    """Upper bound of the validation rows."""
+    test_share: float = 0.1
+    """Share of the sampled rows that no part of the fit sees, so that `evaluate` has rows to score."""
+    max_test_rows: int = 5_000
+    """Upper bound of those rows."""
+    duplicate_cosine: float = 0.995
+    """Rows at least this near (cosine, centred) count as duplicates and stay on one side of the split."""
+    validate_every: int = 50
+    """Steps between validations."""
+    patience: int = 4
+    """Validations without a better score before a phase ends early."""
+
+    def __post_init__(self) -> None:
+        for name in ("linear_steps", "arc_steps", "decoder_steps"):
+            _require(
+                _is_count(getattr(self, name), least=0), f"{name} must be a whole number >= 0", getattr(self, name)
+            )
+        counts = ("anchors", "arc_anchors", "neighbours", "sizes_per_step", "fixed_dims", "max_rows", "validate_every")
+        for name in (*counts, "max_validation_rows", "max_test_rows", "patience"):
+            _require(
+                _is_count(getattr(self, name)), f"{name} must be a whole number of at least 1", getattr(self, name)
+            )
+        for name in ("linear_rate", "arc_rate", "temperature"):
+            value = getattr(self, name)
+            _require(math.isfinite(value) and value > 0, f"{name} must be a positive number", value)
+        for name in ("weight_decay", "ergc_weight", "neighbour_weight", "reconstruction_weight", "pairs_weight",
+                     "labels_weight"):  # fmt: skip
+            value = getattr(self, name)
+            _require(math.isfinite(value) and value >= 0, f"{name} must be a number >= 0", value)
+        for name in ("validation_share", "test_share"):
+            value = getattr(self, name)
+            _require(0 < value < 0.5, f"{name} must lie between 0 and 0.5", value)
+        _require(0 < self.duplicate_cosine <= 1, "duplicate_cosine must lie in (0, 1]", self.duplicate_cosine)
+        for name in ("size_beta_mild", "size_beta_strong"):
+            pair = getattr(self, name)
+            _require(len(pair) == 2 and all(v > 0 for v in pair), f"{name} must be two positive numbers", pair)
+        _require(self.size_law in get_args(SizeLaw), f"size_law must be one of {get_args(SizeLaw)}", self.size_law)
+        _require(
+            self.linear_map in get_args(LinearMap), f"linear_map must be one of {get_args(LinearMap)}", self.linear_map
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything `Compressor.fit` can be told beside the data, the seed and the budget."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The network's shape."""
+    train: TrainConfig = field(default_factory=TrainConfig)
+    """How it is fitted."""
+
+    def with_steps(self, steps: int | None) -> Config:
+        """Return this config with its phases scaled to about `steps` steps in all; None keeps it as it is.
+
+        Raises: ConfigError.
+        """
+        if steps is None:
+            return self
+        _require(_is_count(steps), "steps must be a whole number of at least 1", steps)
+        names = ("linear_steps", "arc_steps", "decoder_steps")
+        planned = [getattr(self.train, name) for name in names]
+        scaled = [round(steps * count / max(1, sum(planned))) for count in planned]
+        train = dataclasses.replace(self.train, **dict(zip(names, scaled, strict=True)))
+        return dataclasses.replace(self, train=train)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain nested dicts, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Config:
+        """Build from `to_dict`'s form; unknown names are refused.
+
+        Raises: ConfigError.
+        """
+        parts = {}
+        for name, kind in get_type_hints(cls).items():
+            given = dict(data.get(name, {}))
+            known = {f.name for f in dataclasses.fields(kind)}
+            _require(
+                set(given) <= known, f"{name} config holds unknown names {sorted(set(given) - known)}", sorted(given)
+            )
+            parts[name] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+        _require(set(data) <= set(parts), f"config has the parts {sorted(parts)}", sorted(data))
+        return cls(**parts)
+
+
+def _is_count(value: object, *, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

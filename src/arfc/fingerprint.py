@@ -1,0 +1,51 @@
+"""Fingerprints of the rows a fit has seen, so that an evaluation can leave them and their near-duplicates out."""
+# N rows, D feature dims, P planes
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PLANES = 128
+"""Bits per fingerprint. Rows at cosine 0.9995 (centred) differ in 1.3 bits on average, at 0.99 in 5.8, at 0.9 in 18."""
+NEAR_BITS = 2
+"""Rows whose fingerprints differ in at most this many bits count as the same row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenRows:
+    """Sign-bit fingerprints (N, 16) uint8 of unit rows, with the mean (D,) that is taken away before the signs.
+
+    Source: random hyperplane hashing (Charikar, 2002). Planes come from a seeded generator and are not stored.
+    """
+
+    mean: np.ndarray
+    bits: np.ndarray
+
+    @classmethod
+    def of(cls, unit_ND: np.ndarray) -> SeenRows:
+        """Fingerprint all rows the fit has used, whatever for."""
+        mean = unit_ND.mean(0, dtype=np.float64).astype(np.float32)
+        return cls(mean=mean, bits=_sign_bits(unit_ND, mean))
+
+    def contains(self, unit_ND: np.ndarray, *, block_rows: int = 8) -> np.ndarray:
+        """Return a bool per row: seen, or nearly the same as a seen one.
+
+        Few rows per block, so that a block's distances to all seen rows stay in the cache.
+        """
+        bits = _sign_bits(unit_ND, self.mean)
+        same = {row.tobytes() for row in self.bits}
+        found = np.fromiter((row.tobytes() in same for row in bits), dtype=bool, count=len(bits))
+        others = np.flatnonzero(~found)  # Most rows of the fit's own file are known by now.
+        words, seen = bits[others].view(np.uint64), np.ascontiguousarray(self.bits).view(np.uint64)
+        for start in range(0, len(others), block_rows):
+            block = words[start : start + block_rows]
+            apart = sum(np.bitwise_count(block[:, None, i] ^ seen[None, :, i]) for i in range(words.shape[1]))
+            found[others[start : start + block_rows]] = (np.asarray(apart) <= NEAR_BITS).any(1)
+        return found
+
+
+def _sign_bits(unit_ND: np.ndarray, mean_D: np.ndarray) -> np.ndarray:
+    planes_DP = np.random.default_rng(0).standard_normal((len(mean_D), PLANES), dtype=np.float32)
+    return np.packbits((unit_ND - mean_D) @ planes_DP > 0, axis=1)

@@ -1,0 +1,29 @@
+"""Reading vectors and writing results: `.npy` and `.parquet`, in chunks, and whole or not at all."""
+
+from arfc.io.features import Features, open_features
+from arfc.io.folder import check_folder_output, folder_writer
+from arfc.io.output import (
+    check_file_output,
+    check_matrix_output,
+    check_output,
+    explain_write_errors,
+    matrix_writer,
+    text_writer,
+)
+from arfc.io.stored import open_labels, open_packed, sniff
+
+__all__ = [
+    "Features",
+    "check_file_output",
+    "check_folder_output",
+    "check_matrix_output",
+    "check_output",
+    "explain_write_errors",
+    "folder_writer",
+    "matrix_writer",
+    "open_features",
+    "open_labels",
+    "open_packed",
+    "sniff",
+    "text_writer",
+]

@@ -1,0 +1,201 @@
+"""Feature vectors from an array, a tensor or a file, read as float32 blocks; memory stays flat for any number of rows.
+
+Letters: N rows, n rows of one block, D dims.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arfc.errors import DtypeError, InputError, RowError, ShapeError, count_rows
+from arfc.io.npy import map_npy
+from arfc.io.parquet import ParquetMatrix
+from arfc.shapes import Array, Float, Float32, Int, Shaped
+
+ROWS_PER_CHUNK = 8192
+FLOAT_DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+
+# Below this squared length float32 has lost the direction of a row; dividing by the length would give NaN or noise.
+SMALLEST_SQUARE = float(np.finfo(np.float32).tiny)
+
+
+class ArrayMatrix:
+    """An array, in memory or mapped from a file."""
+
+    def __init__(self, values_ND: Float[Array, "N D"]) -> None:
+        self.values_ND = values_ND
+        self.shape = (values_ND.shape[0], values_ND.shape[1])
+        self.dtype = values_ND.dtype
+
+    def blocks(self, start: int, stop: int, *, rows_per_block: int) -> Iterator[Float[Array, "n D"]]:
+        """Yield slices of the array."""
+        for first in range(start, stop, rows_per_block):
+            yield self.values_ND[first : min(first + rows_per_block, stop)]
+
+    def take(self, rows_n: Int[Array, " n"]) -> Float[Array, "n D"]:
+        """Return a copy of the given rows; a mapped file is read only where they lie."""
+        taken_nD: Float[Array, "n D"] = self.values_ND[rows_n]
+        return taken_nD
+
+
+class Features:
+    """(N, D) feature vectors that are read as float32, block by block.
+
+    Blocks are copies, so that a caller may write to them. Values beyond float32 become Inf, which `validate` refuses.
+    """
+
+    def __init__(self, matrix: ArrayMatrix | ParquetMatrix, *, name: str) -> None:
+        self._matrix = matrix
+        self.name = name
+
+    @property
+    def rows(self) -> int:
+        """Number of vectors, N."""
+        return self._matrix.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Number of dims, D."""
+        return self._matrix.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values as stored; what is read is float32."""
+        return self._matrix.dtype
+
+    def read(self, start: int, stop: int) -> Float32[Array, "n D"]:
+        """Return the rows from `start` up to `stop`.
+
+        A parquet row group is decoded from its beginning, so walk a file with `chunks`, not with `read`.
+
+        Raises: RowError when the range does not lie within the rows.
+        """
+        if not 0 <= start <= stop <= self.rows:
+            raise RowError(f"rows of {self.name} must lie in 0..{self.rows}, got {start}..{stop}; ask for fewer rows")
+        if start == stop:
+            return np.empty((0, self.width), np.float32)
+        return _float32(next(self._matrix.blocks(start, stop, rows_per_block=stop - start)))
+
+    def take(self, rows_n: Int[Array, " n"]) -> Float32[Array, "n D"]:
+        """Return the given rows, whose numbers must ascend; a number may be repeated.
+
+        Raises: RowError when they do not ascend or lie outside.
+        """
+        if len(rows_n) and not (rows_n[0] >= 0 and rows_n[-1] < self.rows and (rows_n[1:] >= rows_n[:-1]).all()):
+            raise RowError(f"row numbers of {self.name} must ascend within 0..{self.rows - 1}, got others; sort them")
+        return _float32(self._matrix.take(rows_n))
+
+    def chunks(self, rows_per_chunk: int = ROWS_PER_CHUNK) -> Iterator[tuple[int, Float32[Array, "n D"]]]:
+        """Yield (number of the first row, block) from the first row to the last."""
+        start = 0
+        for block_nD in self._matrix.blocks(0, self.rows, rows_per_block=rows_per_chunk):
+            yield start, _float32(block_nD)
+            start += len(block_nD)
+
+    def validate(self, *, min_rows: int = 1) -> None:
+        """Read all rows once and refuse those without a usable direction, before any work is done.
+
+        Raises: RowError naming how many rows hold NaN or Inf, are zero or are too long to square in float32, and the
+        first five of each; RowError when there are fewer than `min_rows` rows.
+        """
+        if self.rows < min_rows:
+            raise RowError(f"{self.name} must have at least {min_rows} rows, got {self.rows}; add more vectors")
+        faults = {"NaN or Inf": _RowCount(), "only zeros": _RowCount(), "values too large for float32": _RowCount()}
+        for start, block_nD in self.chunks():
+            with np.errstate(over="ignore", under="ignore"):
+                square_n = np.einsum("nd,nd->n", block_nD, block_nD)
+            suspect_n = np.flatnonzero(~(np.isfinite(square_n) & (square_n >= SMALLEST_SQUARE)))
+            finite_n = np.isfinite(block_nD[suspect_n]).all(axis=1)
+            short_n = square_n[suspect_n] < SMALLEST_SQUARE
+            rows_n = suspect_n + start
+            faults["NaN or Inf"].add(rows_n[~finite_n])
+            faults["only zeros"].add(rows_n[finite_n & short_n])
+            faults["values too large for float32"].add(rows_n[finite_n & ~short_n])
+        found = " and ".join(f"{what} in {count}" for what, count in faults.items() if count.total)
+        if found:
+            raise RowError(f"{self.name} must be finite and not zero, got {found}; remove or recompute these rows")
+
+
+class _RowCount:
+    """How many rows have a fault, and the first five of them."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.first: list[int] = []
+
+    def add(self, rows_n: Int[Array, " n"]) -> None:
+        self.total += len(rows_n)
+        self.first += rows_n[: 5 - len(self.first)].tolist()
+
+    def __str__(self) -> str:
+        return count_rows(self.first, self.total)
+
+
+def open_features(source: object, *, name: str = "features", column: str | None = None) -> Features:
+    """Open an (N, D) float array, memmap or torch tensor, or the path of a `.npy` or `.parquet` file.
+
+    `name` is what messages call them. `column` chooses the parquet column where several hold vectors. Nothing but the
+    header is read.
+
+    Raises: InputError for a file that is missing, damaged or of another format; DtypeError for values other than
+    float16, float32 and float64; ShapeError unless there are two axes and at least one dim; RowError when there are no
+    rows.
+    """
+    if isinstance(source, Features):
+        return source
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if path.suffix.lower() == ".parquet":
+            matrix = ParquetMatrix(path, kind="f", column=column, name=name)
+            _check_float(matrix.dtype, name=name)
+            return Features(matrix, name=name)
+        if path.suffix.lower() != ".npy":
+            raise InputError(f"{name} must be a .npy or .parquet file, got {path}; save it with numpy.save")
+        values = map_npy(path, name=name)
+    else:
+        values = as_array(source, name=name)
+    _check_float(values.dtype, name=name)
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise ShapeError(f"{name} must have shape (N, D) with D >= 1, got {values.shape}; put one vector in each row")
+    if len(values) == 0:
+        raise RowError(f"{name} must have at least 1 row, got 0; was the right file given")
+    return Features(ArrayMatrix(values), name=name)
+
+
+def as_array(source: object, *, name: str) -> Shaped[Array, "..."]:
+    """Return a numpy array or a torch tensor as a numpy array, without a copy where that is possible.
+
+    Raises: DtypeError for anything else, for masked arrays and for tensors that numpy cannot hold, such as bfloat16.
+    """
+    if isinstance(source, np.ma.MaskedArray):
+        raise DtypeError(f"{name} must be a plain array, got a masked one; fill or drop the masked rows")
+    if isinstance(source, np.ndarray):
+        return source
+    # A torch tensor, recognised by what it can do: importing torch here would slow down every command.
+    if hasattr(source, "detach") and hasattr(source, "cpu"):
+        try:
+            return np.asarray(source.detach().cpu().numpy())
+        except TypeError:
+            kind = getattr(source, "dtype", "unknown")
+            raise DtypeError(
+                f"{name} must be a dense tensor that numpy knows, got {kind}; call .float() first"
+            ) from None
+    raise DtypeError(
+        f"{name} must be a numpy array, a torch tensor or a path, got {type(source).__name__}; "
+        "try numpy.asarray(x, dtype=numpy.float32)"
+    )
+
+
+def _check_float(dtype: np.dtype[Any], *, name: str) -> None:
+    if dtype.newbyteorder("=") not in FLOAT_DTYPES:
+        raise DtypeError(
+            f"{name} must hold float16, float32 or float64 values, got {dtype}; "
+            "convert real-valued features with x.astype(numpy.float32)"
+        )
+
+
+def _float32(block_nD: Float[Array, "n D"]) -> Float32[Array, "n D"]:
+    with np.errstate(over="ignore"):
+        return np.array(block_nD, dtype=np.float32, order="C", copy=True, subok=False)

@@ -1,0 +1,98 @@
+"""The model folder: `config.json` and `model.safetensors`, as docs/format.md specifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from arfc.errors import ModelFileError
+from arfc.io.folder import folder_writer
+
+FORMAT = "arfc"
+FORMAT_VERSION = 1
+CONFIG_NAME = "config.json"
+TENSORS_NAME = "model.safetensors"
+REQUIRED = ("width", "task", "seed", "config", "versions", "data", "curve", "tensors_sha256")
+
+
+def write_model(
+    path: str | Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], *, overwrite: bool = False
+) -> None:
+    """Write a model folder; it appears whole or not at all.
+
+    Raises: OutputError.
+    """
+    with folder_writer(path, overwrite=overwrite) as folder:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / TENSORS_NAME)
+        facts = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            **facts,
+            "tensors_sha256": _sha256(folder / TENSORS_NAME),
+        }
+        (folder / CONFIG_NAME).write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_facts(path: str | Path) -> dict[str, Any]:
+    """Return what `config.json` says; reads no tensors and needs no torch.
+
+    Raises: ModelFileError when this is no model folder, or one of another format version.
+    """
+    file = Path(path) / CONFIG_NAME
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelFileError(
+            f"a model must be a folder with {CONFIG_NAME}, got {path}; make one with: arfc fit FEATURES -o {path}"
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelFileError(f"{file} must be readable JSON, got {error}; copy the model folder again") from error
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise ModelFileError(f'{file} must say "format": "{FORMAT}"; is this folder another program\'s model?')
+    version = facts.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ModelFileError(
+            f"model format version must be {FORMAT_VERSION}, got {version!r} in {file}; "
+            "install the arfc release that wrote it"
+        )
+    missing = [name for name in REQUIRED if name not in facts]
+    if missing:
+        raise ModelFileError(
+            f"{file} must hold {', '.join(REQUIRED)}, missing {', '.join(missing)}; copy the model folder again"
+        )
+    return facts
+
+
+def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return a model's arrays and facts.
+
+    Raises: ModelFileError when a file is missing, truncated or changed.
+    """
+    facts = read_facts(path)
+    file = Path(path) / TENSORS_NAME
+    try:
+        arrays = load_file(file)
+    except FileNotFoundError:
+        raise ModelFileError(
+            f"model folder {path} must hold {TENSORS_NAME}, which is missing; copy the folder again"
+        ) from None
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{file} must be a whole safetensors file, got {error}; copy the model folder again"
+        ) from error
+    if _sha256(file) != facts["tensors_sha256"]:
+        raise ModelFileError(
+            f"{file} must have the sha256 that {CONFIG_NAME} names, got another; copy the model folder again"
+        )
+    return arrays, facts
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,170 @@
+"""Read a column of vectors from a `.parquet` file, batch by batch.
+
+Letters: N rows, D values per vector.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arfc.errors import DtypeError, InputError, MissingExtraError, RowError, ShapeError
+from arfc.io.npy import readable_file
+from arfc.shapes import Array, Shaped
+
+PAGE_BUFFER_BYTES = 1 << 20
+
+
+def import_pyarrow() -> Any:
+    """Return the package pyarrow, with its parquet module loaded.
+
+    Raises: MissingExtraError when it is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError("pyarrow is not installed; run: pip install 'arfc[parquet]'") from None
+    return pyarrow
+
+
+def vector_columns(path: Path, *, name: str) -> dict[str, np.dtype[Any] | None]:
+    """Return every column of the file with the dtype of its vectors, or None for a column that holds no vectors.
+
+    Raises: InputError when the file is missing or no parquet file.
+    """
+    with _open(path, name=name) as file:
+        return {field.name: _value_dtype(field.type) for field in file.schema_arrow}
+
+
+class ParquetMatrix:
+    """One list column of a parquet file, as an (N, D) matrix that is read in order, in batches."""
+
+    def __init__(self, path: Path, *, kind: str, column: str | None, name: str) -> None:
+        """Choose `column`, or the only one whose values are of numpy kind `kind`.
+
+        Raises: InputError when there is not exactly one such column or the named one is missing; DtypeError when the
+        named one holds other values; RowError when there are no rows.
+        """
+        self.path = path
+        self.name = name
+        self.column, self.dtype = self._choose(vector_columns(path, name=name), kind=kind, column=column)
+        with _open(path, name=name) as file:
+            n_rows = file.metadata.num_rows
+        if n_rows == 0:
+            raise RowError(f"{name} must have at least 1 row, got 0 in {path}; was the right file given")
+        self.shape: tuple[int, int] = (n_rows, 0)  # The width stands in the first row, read by the next line.
+        self.shape = (n_rows, next(self.blocks(0, 1, rows_per_block=1)).shape[1])
+        if self.shape[1] == 0:
+            raise ShapeError(f"{name} must have at least 1 value per row, got 0 in {path}; was the right column given")
+
+    def _choose(
+        self, columns: dict[str, np.dtype[Any] | None], *, kind: str, column: str | None
+    ) -> tuple[str, np.dtype[Any]]:
+        listing = ", ".join(f"{key} ({dtype or 'no vectors'})" for key, dtype in columns.items())
+        if column is None:
+            fitting = [(key, dtype) for key, dtype in columns.items() if dtype is not None and dtype.kind == kind]
+            if len(fitting) != 1:
+                wanted = "float" if kind == "f" else "uint8"
+                raise InputError(
+                    f"{self.name} must be in one list column of {wanted} values, got {len(fitting)} of them in "
+                    f"{self.path}: {listing}; {'name the column' if fitting else 'convert one column'}"
+                )
+            return fitting[0]
+        if column not in columns:
+            raise InputError(f"{self.name} must be in an existing column, got {column!r} for {self.path}: {listing}")
+        dtype = columns[column]
+        if dtype is None or dtype.kind != kind:
+            wanted = "floats" if kind == "f" else "uint8"
+            raise DtypeError(f"{self.name} must be lists of {wanted}, got {column!r} of {self.path}: {listing}")
+        return column, dtype
+
+    def blocks(self, start: int, stop: int, *, rows_per_block: int) -> Iterator[Shaped[Array, "n D"]]:
+        """Yield the rows from `start` up to `stop` in blocks of `rows_per_block`, the last one shorter.
+
+        Raises: RowError for a null or a null inside a vector; ShapeError for a vector of another width; InputError when
+        the file turns out to be damaged.
+        """
+        held: list[Shaped[Array, "n D"]] = []
+        for part in self._parts(start, stop, rows_per_batch=rows_per_block):
+            held.append(part)
+            while sum(map(len, held)) >= rows_per_block:
+                joined = np.concatenate(held)
+                yield joined[:rows_per_block]
+                held = [joined[rows_per_block:]]
+        if sum(map(len, held)):
+            yield np.concatenate(held)
+
+    def _parts(self, start: int, stop: int, *, rows_per_batch: int) -> Iterator[Shaped[Array, "n D"]]:
+        """Yield the rows from `start` up to `stop` as the file hands them out, skipping row groups outside."""
+        with _open(self.path, name=self.name) as file:
+            first_row = 0
+            for group in range(file.num_row_groups):
+                position, first_row = first_row, first_row + file.metadata.row_group(group).num_rows
+                if first_row <= start or position >= stop:
+                    continue
+                batches = file.iter_batches(rows_per_batch, row_groups=[group], columns=[self.column])
+                while position < stop and (batch := self._next(batches)) is not None:
+                    low, high = max(start - position, 0), min(stop - position, len(batch))
+                    if low < high:
+                        yield self._values(batch.column(0).slice(low, high - low), first_row=position + low)
+                    position += len(batch)
+
+    def _next(self, batches: Iterator[Any]) -> Any:
+        try:
+            return next(batches, None)
+        except OSError as error:
+            raise InputError(f"{self.name} must be a whole parquet file, got {self.path}; {_line(error)}") from error
+
+    def take(self, rows_n: Shaped[Array, " n"]) -> Shaped[Array, "n D"]:
+        """Return the given rows, which ascend, in one pass over the part of the file that holds them."""
+        out_nD = np.empty((len(rows_n), self.shape[1]), self.dtype)
+        done, position = 0, int(rows_n[0]) if len(rows_n) else 0
+        for block_nD in self.blocks(position, int(rows_n[-1]) + 1 if len(rows_n) else 0, rows_per_block=8192):
+            upto = int(np.searchsorted(rows_n, position + len(block_nD)))
+            out_nD[done:upto] = block_nD[rows_n[done:upto] - position]
+            done, position = upto, position + len(block_nD)
+        return out_nD
+
+    def _values(self, lists: Any, *, first_row: int) -> Shaped[Array, "n D"]:
+        """Turn a pyarrow list array into a matrix; `first_row` is the number of its first row, for messages."""
+        nulls = np.flatnonzero(lists.is_null().to_numpy(zero_copy_only=False))
+        if nulls.size:
+            raise RowError(f"{self.name} must not be null, got null in row {first_row + nulls[0]} of {self.path}")
+        lengths_n = lists.value_lengths().to_numpy(zero_copy_only=False)
+        width = self.shape[1] or int(lengths_n[0])
+        wrong = np.flatnonzero(lengths_n != width)
+        if wrong.size:
+            raise ShapeError(
+                f"{self.name} must have {width} values in every row, got {lengths_n[wrong[0]]} in row "
+                f"{first_row + wrong[0]} of {self.path}; were two encoders mixed"
+            )
+        values = lists.flatten()
+        if values.null_count:
+            row = first_row + int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0]) // width
+            raise RowError(f"{self.name} must not hold nulls, got one in row {row} of {self.path}")
+        return np.asarray(values.to_numpy(zero_copy_only=False)).reshape(len(lists), width)
+
+
+def _open(path: Path, *, name: str) -> Any:
+    pyarrow = import_pyarrow()
+    readable_file(path, name=name)
+    try:
+        # Pages are read as they are needed; by default a whole row group, which may be the whole file, is read ahead.
+        return pyarrow.parquet.ParquetFile(path, buffer_size=PAGE_BUFFER_BYTES, pre_buffer=False)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise InputError(f"{name} must be a whole parquet file, got {path}; {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
+def _value_dtype(kind: Any) -> np.dtype[Any] | None:
+    """Return the numpy dtype of a pyarrow list type's values, or None for other types."""
+    types = import_pyarrow().types
+    if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
+        return None
+    value = kind.value_type
+    return np.dtype(value.to_pandas_dtype()) if types.is_floating(value) or types.is_integer(value) else None

@@ -1,0 +1,123 @@
+"""Open what is not a feature: stored codes and labels; and tell codes from features.
+
+Letters: N rows, B bytes per vector.
+"""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from arfc.errors import DtypeError, InputError, RowError, ShapeError
+from arfc.io.features import ROWS_PER_CHUNK, as_array
+from arfc.io.npy import map_npy, readable_file
+from arfc.io.parquet import ParquetMatrix, vector_columns
+from arfc.shapes import Array, Int64, Shaped, UInt8
+
+
+def sniff(path: str | Path) -> str:
+    """Return `float` for a file of features or compressed vectors, `packed` for a file of stored codes.
+
+    Raises: InputError for a file that is missing, damaged or of another format; DtypeError for values of other types.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".parquet":
+        columns = vector_columns(path, name="input")
+        found = {dtype for dtype in columns.values() if dtype is not None}
+    elif path.suffix.lower() == ".npy":
+        found = {map_npy(path, name="input").dtype}
+    else:
+        raise InputError(f"input must be a .npy or .parquet file, got {path}; write it with arfc compress")
+    kinds = {"packed" if dtype == np.uint8 else "float" for dtype in found if dtype == np.uint8 or dtype.kind == "f"}
+    if len(kinds) != 1:
+        got = " and ".join(sorted(str(dtype) for dtype in found)) or "no vectors"
+        raise DtypeError(f"input must hold floats or uint8 codes, got {got} in {path}; write it with arfc compress")
+    return kinds.pop()
+
+
+def open_packed(path: str | Path) -> UInt8[Array, "N B"]:
+    """Return stored codes mapped from a `.npy` file, or from a temporary copy of the uint8 column of a `.parquet` file.
+
+    Raises: InputError for a file that is missing, damaged or of another format; DtypeError when values are not uint8;
+    ShapeError unless there are two axes and at least one byte per row; RowError when there are no rows.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".parquet":
+        return _map_column(ParquetMatrix(path, kind="u", column=None, name="codes"))
+    if path.suffix.lower() != ".npy":
+        raise InputError(f"codes must be a .npy or .parquet file, got {path}; write it with arfc compress --bytes")
+    packed = map_npy(path, name="codes")
+    if packed.dtype != np.uint8:
+        raise DtypeError(f"codes must hold uint8 values, got {packed.dtype} in {path}; were they written by arfc")
+    if packed.ndim != 2 or packed.shape[1] == 0:
+        raise ShapeError(f"codes must have shape (N, B) with B >= 1, got {packed.shape} in {path}")
+    if len(packed) == 0:
+        raise RowError(f"codes must have at least 1 row, got 0 in {path}; was the right file given")
+    return packed
+
+
+def _map_column(matrix: ParquetMatrix) -> UInt8[Array, "N B"]:
+    """Copy a parquet column into a temporary file, which vanishes with the array, and map it: memory stays flat."""
+    if matrix.dtype != np.uint8:
+        raise DtypeError(f"codes must hold uint8 values, got {matrix.dtype} in {matrix.path}")
+    with tempfile.TemporaryFile() as file:
+        try:
+            for block_nB in matrix.blocks(0, matrix.shape[0], rows_per_block=ROWS_PER_CHUNK):
+                file.write(np.ascontiguousarray(block_nB).data)
+            file.flush()
+        except InputError:
+            raise
+        except OSError as error:
+            folder = tempfile.gettempdir()
+            raise InputError(f"codes must fit into {folder}, got {error.strerror}; set TMPDIR") from error
+        return np.memmap(file, dtype=np.uint8, mode="r", shape=matrix.shape)
+
+
+def open_labels(source: object, rows: int) -> Int64[Array, " N"]:
+    """Return one class number per row from an array, a list, a `.npy` file of integers or a `.txt` file, one per line.
+
+    Labels that are text, such as all those of a `.txt` file, become their place in the sorted list of distinct labels.
+
+    Raises: InputError for a file that is missing or of another format; DtypeError for values that are neither integers
+    nor text; RowError for an empty line; ShapeError when there are not exactly `rows` labels.
+    """
+    labels = _read_labels(source)
+    if labels.dtype.kind not in "iuU":
+        raise DtypeError(f"labels must be integers or text, got {labels.dtype}; number the classes 0, 1, 2, ...")
+    if labels.shape != (rows,):
+        raise ShapeError(f"labels must have shape ({rows},), one per row, got {labels.shape}; is it the same data set")
+    if labels.dtype.kind == "U":
+        labels = np.unique(labels, return_inverse=True)[1]
+    if labels.dtype.kind == "u" and labels.size and labels.max() > np.iinfo(np.int64).max:
+        raise DtypeError(f"labels must fit into int64, got {labels.max()}; number the classes 0, 1, 2, ...")
+    return labels.astype(np.int64)
+
+
+def _read_labels(source: object) -> Shaped[Array, "..."]:
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if path.suffix.lower() == ".npy":
+            return map_npy(path, name="labels")
+        if path.suffix.lower() == ".txt":
+            return _read_lines(readable_file(path, name="labels"))
+        raise InputError(f"labels must be a .npy or .txt file, got {path}; write one label per line")
+    if isinstance(source, (list, tuple)):
+        return np.asarray(source)
+    return as_array(source, name="labels")
+
+
+def _read_lines(path: Path) -> Shaped[Array, " N"]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"labels must be UTF-8 text, got other bytes in {path}; save it as UTF-8") from None
+    labels = [line.strip() for line in lines]
+    empty = _first_empty(labels)
+    if empty is not None:
+        raise RowError(f"labels must have one label per line, got none in line {empty + 1} of {path}")
+    return np.asarray(labels, dtype=np.str_)
+
+
+def _first_empty(labels: Iterable[str]) -> int | None:
+    return next((number for number, label in enumerate(labels) if not label), None)

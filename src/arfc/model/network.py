@@ -1,0 +1,175 @@
+"""The whole network: KLT, linear map, ARC, MoS and decoder joined."""
+# B batch, D feature dims, K dims kept, T tokens, W token width, S solutions, O open tokens
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from arfc.config import ModelConfig
+from arfc.model.arc import Arc
+from arfc.model.decoder import Decoder, linear_estimator
+from arfc.model.klt import Klt
+from arfc.model.linear import LinearMap, rotated_dims
+from arfc.model.mos import Mos
+from arfc.model.steady import product, widen
+from arfc.shapes import Float, Tensor
+
+
+class Network(nn.Module):
+    """Compress unit rows to coordinates whose every prefix stands for the row, and back.
+
+    Token t of the result is `linear token + opening[t] * scale * (ARC's correction, refined by MoS)`. The first O
+    tokens can be open; the rest are linear, and so are tokens whose opening validation set to 0: they cost one matrix
+    product.
+    """
+
+    opening: Tensor
+    """(O,) how much of each token's correction is used, 0 to 1; chosen on validation rows."""
+    scale: Tensor
+    """(D,) root mean square of each linear coordinate over the fit rows; the unit the network sees."""
+    decode_steps: Tensor
+    """() fixed-point steps that full-width decoding takes, measured on validation rows."""
+
+    def __init__(self, width: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.width = width
+        self.tokens = min(config.tokens, width)
+        self.token_width = math.ceil(width / self.tokens)
+        self.tokens = math.ceil(width / self.token_width)  # D = 10 in 8 tokens of 2 needs 5
+        self.rotated_dims = rotated_dims(width, config.rotated_dims)
+        open_tokens = max(1, math.ceil(self.rotated_dims / self.token_width))
+        sizes = {"open_tokens": open_tokens, "token_width": self.token_width, "channels": config.channels}
+        self.klt = Klt(width)
+        self.linear = LinearMap(width)
+        self.arc = Arc(
+            tokens=self.tokens, layers=config.layers, heads=config.heads, solutions=config.solutions, **sizes
+        )
+        self.mos = Mos(heads=config.heads, **sizes) if config.solutions > 1 else None
+        self.decoder = Decoder(width, config.channels)
+        self.register_buffer("opening", torch.zeros(open_tokens))
+        self.register_buffer("scale", torch.full((width,), width**-0.5))
+        self.register_buffer("decode_steps", torch.tensor(0))
+        self.refresh()
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Recompute what follows from the buffers; call after any of them changes."""
+        weight = self.linear.weight.double()
+        self._projection = (self.klt.basis.double() @ weight).float()
+        self._token_maps = [widen(columns) for columns in self._projection.split(self.token_width, 1)]
+        self._inverse = torch.linalg.inv(self.klt.basis.double() @ weight).float()
+        self._covariance = weight.T @ torch.diag(self.klt.energy.double()) @ weight
+        self._estimators: dict[int, Tensor] = {}
+        used = torch.nonzero(self.opening > 0)
+        self._open = int(used.max()) + 1 if len(used) else 0
+
+    @torch.no_grad()
+    def set_scale(self) -> None:
+        """Set each coordinate's unit to its root mean square over the fit rows, no less than 1/1000 of the largest."""
+        size_D = self._covariance.diagonal().float().clamp_min(0).sqrt()
+        self.scale.copy_(size_D.clamp_min(1e-3 * float(size_D.max())))
+
+    @property
+    def open_tokens(self) -> int:
+        """Leading tokens for which ARC runs at all; 0 for a purely linear model."""
+        return self._open
+
+    @property
+    def corrects(self) -> bool:
+        """Whether ARC or MoS has learned any correction at all; both start at none."""
+        return bool(self.arc.head.any()) or (self.mos is not None and bool(self.mos.head.any()))
+
+    def compress(self, unit_BD: Float[Tensor, "B D"], *, dims: int) -> Float[Tensor, "B K"]:
+        """Generate just the tokens that `dims` needs and return their first `dims` coordinates."""
+        needed = math.ceil(dims / self.token_width)
+        open_needed = min(needed, self._open)
+        made = [self._linear_token(unit_BD, t) for t in range(self.tokens if open_needed else needed)]
+        if open_needed:
+            context = functional.pad(torch.cat(made, 1), (0, self.tokens * self.token_width - self.width))
+            linear_BTW = context.unflatten(1, (self.tokens, self.token_width))
+            refined = self._opened(linear_BTW, self.corrected(linear_BTW, tokens=open_needed)[0])
+            made = [*refined.unbind(1), *made[open_needed:needed]]
+        return torch.cat(made, 1)[:, :dims]
+
+    def corrected(
+        self, linear_BTW: Float[Tensor, "B T W"], *, tokens: int
+    ) -> tuple[Float[Tensor, "B n W"], Float[Tensor, "B S n W"]]:
+        """Generate: the refined tokens and the solutions they came from, in units of `scale`, openings not applied."""
+        solutions, states = self.arc.generate(linear_BTW / self.scale_TW, tokens=tokens)
+        return self._refine(solutions, states), solutions
+
+    def corrected_parallel(
+        self, linear_BTW: Float[Tensor, "B T W"], fed_BSnW: Float[Tensor, "B S n W"]
+    ) -> tuple[Float[Tensor, "B n W"], Float[Tensor, "B S n W"]]:
+        """Return what `corrected` returns, in one pass, the solutions' earlier tokens given."""
+        solutions, states = self.arc.parallel(linear_BTW / self.scale_TW, fed_BSnW)
+        return self._refine(solutions, states), solutions
+
+    def decode(self, prefix_BK: Float[Tensor, "B K"]) -> Float[Tensor, "B D"]:
+        """Return features from the first K coordinates of unit rows; exact up to rounding at K = D."""
+        kept = prefix_BK.shape[1]
+        if kept == self.width:
+            return product(self.invert(prefix_BK), self._inverse)
+        return product(self.decoder(self.estimate(prefix_BK), prefix_BK, self.scale), self._inverse)
+
+    def decode_inexact(self, full_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Return features from all D coordinates when they are only near the true ones, as decoded bytes are."""
+        return product(full_BD, self._inverse)
+
+    def estimate(self, prefix_BK: Float[Tensor, "B K"]) -> Float[Tensor, "B D"]:
+        """Return the best linear estimate of all coordinates from the first K."""
+        kept = prefix_BK.shape[1]
+        if kept not in self._estimators:
+            self._estimators[kept] = linear_estimator(self._covariance, kept)
+        return product(prefix_BK, self._estimators[kept])
+
+    def invert(self, full_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Return the linear coordinates whose compression is `full_BD`: x <- z - correction(x), `decode_steps` times.
+
+        Converges where the correction's slope is below 1; `fit` measures that on validation rows and closes openings
+        until it holds.
+        """
+        linear_BD = full_BD
+        for _ in range(int(self.decode_steps) if self._open else 0):
+            # The correction is that of the unit row, so rows of any length decode alike.
+            norms_B1 = product(linear_BD, self._inverse).norm(dim=1, keepdim=True).clamp_min(1e-30)
+            linear_BD = full_BD - self._correction(linear_BD / norms_B1) * norms_B1
+        return linear_BD
+
+    def linear_tokens(self, unit_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B T W"]:
+        """Return the linear coordinates cut into T tokens, the last one padded with zeros."""
+        return self._cut(unit_BD @ self._projection)
+
+    @property
+    def scale_TW(self) -> Float[Tensor, "T W"]:
+        """`scale` cut into tokens; padding dims have scale 1."""
+        padded = functional.pad(self.scale, (0, self.tokens * self.token_width - self.width), value=1.0)
+        return padded.unflatten(0, (self.tokens, self.token_width))
+
+    def _correction(self, linear_BD: Tensor) -> Float[Tensor, "B D"]:
+        linear_BTW = self._cut(linear_BD)
+        opened = self._opened(linear_BTW, self.corrected(linear_BTW, tokens=self._open)[0])
+        correction = (opened - linear_BTW[:, : self._open]).flatten(1)[:, : self.width]
+        return functional.pad(correction, (0, self.width - correction.shape[1]))
+
+    def _opened(self, linear_BTW: Tensor, refined_BnW: Tensor) -> Float[Tensor, "B n W"]:
+        """Move from the linear tokens towards the refined ones as far as the openings say."""
+        tokens = refined_BnW.shape[1]
+        linear_BnW = linear_BTW[:, :tokens]
+        return linear_BnW + self.opening[:tokens, None] * (refined_BnW * self.scale_TW[:tokens] - linear_BnW)
+
+    def _refine(self, solutions_BSnW: Tensor, states_BSnC: Tensor) -> Float[Tensor, "B n W"]:
+        return solutions_BSnW[:, 0] if self.mos is None else self.mos.refine(solutions_BSnW, states_BSnC)
+
+    def _linear_token(self, unit_BD: Tensor, token: int) -> Float[Tensor, "B W"]:
+        """One matrix product per token: all who ask for a token run the same shapes, so prefixes are bitwise equal."""
+        width = min(self.token_width, self.width - token * self.token_width)
+        return (unit_BD @ self._token_maps[token])[:, :width]
+
+    def _cut(self, coordinates_BD: Tensor) -> Float[Tensor, "B T W"]:
+        padded = functional.pad(coordinates_BD, (0, self.tokens * self.token_width - self.width))
+        return padded.unflatten(1, (self.tokens, self.token_width))

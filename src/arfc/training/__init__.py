@@ -1,0 +1,1 @@
+"""Fitting: splits, batches, objectives, the two phases and their loop."""

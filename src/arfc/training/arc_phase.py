@@ -1,0 +1,99 @@
+"""Phase 2: train ARC, MoS and the decoder, the linear map fixed."""
+# N entities, D feature dims, K dims kept, T tokens, W token width, S solutions
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from arfc.model.network import Network
+from arfc.training.objectives import reconstruction_loss
+from arfc.training.precision import autocast
+from arfc.training.schedule import sample_dims
+from arfc.training.task import Task
+
+PHASE = 2
+
+
+class ArcPhase:
+    """Train what the linear map can't say; it is the floor, so the non-linear part is paid only for beating it."""
+
+    name = "arc"
+
+    def __init__(self, network: Network, task: Task) -> None:
+        self.network = network
+        self.task = task
+        self.steps = task.config.arc_steps
+        self.rate = task.config.arc_rate
+        self.weight_decay = task.config.weight_decay
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Name every weight of ARC, MoS and the decoder."""
+        return dict(self.network.named_parameters())
+
+    def loss(self, step: int, progress: float) -> Tensor:
+        """Return the mean over this step's prefixes of objectives and decoding error.
+
+        Tokens are generated as in use, without gradients; one parallel pass over them then gives the same tokens with
+        gradients.
+        """
+        config, network = self.task.config, self.network
+        batch = self.task.batch(step, phase=PHASE, anchors=config.arc_anchors)
+        rng = np.random.default_rng([self.task.seed, PHASE, step, 1])
+        sizes = sample_dims(rng, config, width=network.width, progress=progress)
+        linear_NTW = network.linear_tokens(batch.entities)
+        linear_ND = linear_NTW.flatten(1)[:, : network.width]
+        tokens = min(len(network.opening), math.ceil(max(sizes) / network.token_width))
+        with autocast():
+            with torch.no_grad():
+                fed = network.corrected(linear_NTW, tokens=tokens)[1]
+            refined, solutions = network.corrected_parallel(linear_NTW, fed)
+        candidates = [refined, *solutions.unbind(1)] if network.mos is not None else [refined]
+        fulls = [self._full(linear_ND, candidate) for candidate in candidates]
+        losses = []
+        for dims in sizes:
+            losses.append(self.task.loss(batch, fulls[0][:, :dims], linear_ND[:, :dims]))
+            if config.reconstruction_weight and dims < network.width:
+                losses.append(
+                    config.reconstruction_weight * self._reconstruction(linear_ND, [f[:, :dims] for f in fulls])
+                )
+        return torch.stack(losses).sum() / len(sizes)
+
+    def _full(self, linear_ND: Tensor, tokens_NnW: Tensor) -> Tensor:
+        """Join made tokens and the linear rest to full-width coordinates."""
+        made = (tokens_NnW * self.network.scale_TW[: tokens_NnW.shape[1]]).flatten(1)[:, : self.network.width]
+        return torch.cat([made, linear_ND[:, made.shape[1] :]], 1)
+
+    def _reconstruction(self, linear_ND: Tensor, prefixes: list[Tensor]) -> Tensor:
+        """Return the squared error of decoding, mean over solutions, as a share of the best linear decoder's.
+
+        At its small weight the error shapes the tokens too; the decoder itself goes on learning in phase 3.
+        """
+        network, losses = self.network, []
+        dims = prefixes[0].shape[1]
+        with torch.no_grad():
+            floor = reconstruction_loss(linear_ND, network.estimate(linear_ND[:, :dims]))
+        for prefix in prefixes:
+            decoded = network.decoder(network.estimate(prefix), prefix, network.scale)
+            losses.append(reconstruction_loss(linear_ND, decoded) / (floor + 1e-4))
+        return torch.stack(losses).mean()
+
+    @torch.no_grad()
+    def score(self) -> float:
+        """Return the mean validation score over the size ladder with every token open."""
+        opening = self.network.opening.clone()
+        self.network.opening.fill_(1.0)
+        self.network.refresh()
+        scores = self.task.scores(lambda unit, dims: compress_blocks(self.network, unit, dims=dims))
+        self.network.opening.copy_(opening)
+        self.network.refresh()
+        return sum(scores.values()) / len(scores)
+
+
+@torch.no_grad()
+def compress_blocks(network: Network, unit_ND: Tensor, *, dims: int, block_rows: int = 1024) -> Tensor:
+    """Compress many rows in blocks that stay in cache."""
+    return torch.cat([network.compress(block, dims=dims) for block in unit_ND.split(block_rows)])

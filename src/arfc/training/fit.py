@@ -1,0 +1,87 @@
+"""A whole fit: rows in, trained network and its record out."""
+# N rows, D feature dims
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from arfc.config import Config
+from arfc.model.network import Network
+from arfc.training.arc_phase import ArcPhase
+from arfc.training.decoder_phase import DecoderPhase
+from arfc.training.linear_phase import LinearPhase
+from arfc.training.loop import Run, run_phase
+from arfc.training.neighbours import duplicate_groups, join_groups
+from arfc.training.openings import choose_openings
+from arfc.training.split import Split, split_rows
+from arfc.training.task import Rows, Task
+
+SMALL_CLASS_ROWS = 20
+"""Classes with fewer rows than this on average are kept whole by the split."""
+LINEAR_SHARE = 0.35
+"""Share of a time budget that phase 1 may use."""
+ARC_SHARE = 0.8
+"""Share of what is then left that phase 2 may use; the decoder has the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What a fit gives: the network, the parts it used, and what happened."""
+
+    network: Network
+    task: Task
+    split: Split
+    history: dict[str, Any]
+
+
+def fit_id(rows: Rows, config: Config, *, seed: int) -> str:
+    """Return a hash of everything that decides a fit's result, so that a checkpoint is resumed by its own fit only."""
+    digest = hashlib.sha256(json.dumps([config.to_dict(), seed, torch.__version__]).encode())
+    for tensor in (rows.features, rows.partners, rows.labels):
+        if tensor is not None:
+            digest.update(np.ascontiguousarray(tensor.numpy()).data)
+    return digest.hexdigest()
+
+
+def split(rows: Rows, config: Config, *, seed: int) -> Split:
+    """Split rows so that no duplicate group has rows in two parts.
+
+    With pairs the groups go over both modalities: a row that is the partner of one row and a feature elsewhere ties
+    both.
+    """
+    groups = duplicate_groups(rows.entities, cosine=config.train.duplicate_cosine)
+    if rows.partners is not None:
+        groups = join_groups(*groups.chunk(2))
+    if rows.labels is not None and len(rows) < SMALL_CLASS_ROWS * len(rows.labels.unique()):
+        groups = join_groups(groups, rows.labels.unique(return_inverse=True)[1] + int(groups.max()) + 1)
+    return split_rows(groups.numpy(), config.train, seed=seed)
+
+
+def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run) -> Fitted:
+    """Fit the KLT, train the linear map and ARC, choose the openings, train the decoder."""
+    torch.manual_seed(seed)
+    network = Network(rows.features.shape[1], config.model)
+    fit_rows, validation = rows.take(parts.fit), rows.take(parts.validation)
+    network.klt.fit(fit_rows.entities.split(8192))
+    network.refresh()
+    task = Task(fit_rows, validation, config.train, seed=seed)
+
+    kind = config.train.linear_map
+    linear = LinearPhase(network, task, free=task.supervised if kind == "auto" else kind == "free")
+    left_s = run.budget_s - run.elapsed_s
+    history: dict[str, Any] = {"linear": run_phase(linear, run, budget_s=max(1e-3, LINEAR_SHARE * left_s))}
+    history["linear_share"] = linear.settle()
+    network.set_scale()
+
+    arc = ArcPhase(network, task)
+    history["arc"] = run_phase(arc, run, budget_s=max(1e-3, ARC_SHARE * (run.budget_s - run.elapsed_s)))
+    history["openings"] = choose_openings(network, task)
+    history["decoder"] = run_phase(DecoderPhase(network, task), run, budget_s=max(1e-3, run.budget_s - run.elapsed_s))
+    network.eval().requires_grad_(False)
+    return Fitted(network=network, task=task, split=parts, history=history)

@@ -1,0 +1,87 @@
+"""Phase 1: train the linear map in the KLT basis."""
+# N entities, D feature dims, K dims kept, R rotated dims
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from arfc.model.linear import cayley
+from arfc.model.network import Network
+from arfc.training.schedule import sample_dims
+from arfc.training.task import Task
+
+PHASE = 1
+
+
+class LinearPhase:
+    """Rotate the first R KLT dims ("orthogonal"), or learn any map of all D ("free"), for the loss at every prefix.
+
+    The floor is the KLT itself: losses are shares of what its prefix loses.
+    """
+
+    name = "linear"
+    weight_decay = 0.0
+
+    def __init__(self, network: Network, task: Task, *, free: bool) -> None:
+        self.network = network
+        self.task = task
+        self.free = free
+        self.steps = task.config.linear_steps
+        self.rate = task.config.linear_rate
+        self.width = network.width if free else network.rotated_dims
+        self.coefficients = nn.Parameter(torch.zeros(self.width, self.width))
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Name the skew coefficients (orthogonal) or the difference from the identity (free)."""
+        return {"coefficients": self.coefficients}
+
+    def matrix(self) -> Tensor:
+        """Return the trained part of the map as it is now."""
+        if self.free:
+            return torch.eye(self.width) + self.coefficients
+        return cayley(self.coefficients)
+
+    def loss(self, step: int, progress: float) -> Tensor:
+        """Return the mean objective over this step's prefixes."""
+        config = self.task.config
+        batch = self.task.batch(step, phase=PHASE, anchors=config.anchors)
+        floor_NR = batch.entities @ self.network.klt.basis[:, : self.width]
+        kept_NR = floor_NR @ self.matrix()
+        sizes = sample_dims(
+            np.random.default_rng([self.task.seed, PHASE, step, 1]), config, width=self.width, progress=progress
+        )
+        losses = [self.task.loss(batch, kept_NR[:, :k], floor_NR[:, :k]) for k in sizes]
+        return torch.stack(losses).mean()
+
+    @torch.no_grad()
+    def score(self) -> float:
+        """Return the mean validation score over the size ladder."""
+        scores = self._scores()
+        return sum(scores.values()) / len(scores)
+
+    @torch.no_grad()
+    def settle(self) -> float:
+        """Go back towards the KLT until no size scores below it on validation rows; return the share kept."""
+        learned = self.coefficients.clone()
+        self.coefficients.zero_()
+        floor = self._scores()
+        for share in (1.0, 0.75, 0.5, 0.25):
+            self.coefficients.copy_(share * learned)
+            scores = self._scores()
+            if all(scores[k] >= floor[k] - self.task.tolerance for k in floor):
+                return share
+        self.coefficients.zero_()
+        self.install()
+        return 0.0
+
+    def _scores(self) -> dict[int, float]:
+        self.install()
+        return self.task.scores(lambda unit, dims: self.network.compress(unit, dims=dims))
+
+    @torch.no_grad()
+    def install(self) -> None:
+        """Put the map into the network."""
+        self.network.linear.set_block(self.matrix())
+        self.network.refresh()

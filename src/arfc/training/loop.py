@@ -1,0 +1,124 @@
+"""The loop both phases run in: steps, schedule, validation, early stopping, budget, interruption, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from arfc.config import TrainConfig
+from arfc.training.checkpoint import Checkpoints, PhaseState
+from arfc.training.schedule import learning_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a fit says of itself after a step."""
+
+    phase: str
+    step: int
+    steps: int
+    elapsed_s: float
+    left_s: float
+    loss: float
+    score: float
+    """Best validation score so far, mean over the size ladder."""
+
+
+@runtime_checkable
+class Phase(Protocol):
+    """One stage of a fit: some parameters, a loss for a step, and a validation score."""
+
+    name: str
+    steps: int
+    rate: float
+    weight_decay: float
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Name what this phase trains."""
+
+    def loss(self, step: int, progress: float) -> Tensor:
+        """Return the loss of this step's batch."""
+
+    def score(self) -> float:
+        """Return the validation score of the parameters as they are; larger is better."""
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One fit's clock, voice and safety net, shared by its phases."""
+
+    config: TrainConfig
+    budget_s: float = float("inf")
+    report: Callable[[Progress], None] = lambda progress: None
+    checkpoints: Checkpoints | None = None
+    started: float = field(default_factory=time.monotonic)
+    earlier_s: float = 0.0
+    """Time that the fit had used before it was resumed."""
+    interrupted: bool = False
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.earlier_s + time.monotonic() - self.started
+
+
+def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int | float]]:
+    """Train a phase to its last step, its share of the budget, a plateau or Ctrl-C; leave its best parameters in place.
+
+    Returns the history: one entry of step and score per validation. The start counts as a candidate, so a phase can't
+    end worse on validation rows than it began.
+    """
+    params = phase.parameters()
+    optimizer = torch.optim.AdamW(params.values(), lr=phase.rate, weight_decay=phase.weight_decay, betas=(0.9, 0.98))
+    state = run.checkpoints.load(phase.name, params, optimizer) if run.checkpoints else None
+    if state is None:
+        start = phase.score()
+        state = PhaseState(best_score=start, history=[{"step": 0, "score": start}])
+        state.keep(params)
+    began = time.monotonic() - state.elapsed_s
+    try:
+        while not state.done and not run.interrupted:
+            done = state.step / phase.steps if phase.steps else 1.0
+            progress = max(done, (time.monotonic() - began) / budget_s)
+            if progress >= 1:
+                break
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(phase.rate, progress)
+            optimizer.zero_grad(set_to_none=True)
+            loss = phase.loss(state.step, progress)
+            if not loss.requires_grad:  # every objective of this phase is switched off
+                break
+            loss.backward()
+            nn.utils.clip_grad_norm_(params.values(), 1.0)
+            optimizer.step()
+            state.step += 1
+            state.elapsed_s = time.monotonic() - began
+            if state.step % run.config.validate_every == 0:
+                state.judge(phase.score(), params, patience=run.config.patience)
+                if run.checkpoints:
+                    run.checkpoints.save(phase.name, state, params, optimizer, elapsed_s=run.elapsed_s)
+            left_s = state.elapsed_s * (1 / max(state.step / phase.steps, state.elapsed_s / budget_s) - 1)
+            now = Progress(
+                phase=phase.name,
+                step=state.step,
+                steps=phase.steps,
+                elapsed_s=run.elapsed_s,
+                left_s=left_s,
+                loss=float(loss.detach()),
+                score=state.best_score,
+            )
+            run.report(now)
+    except KeyboardInterrupt:
+        run.interrupted = True
+    if state.step > state.history[-1]["step"] and not run.interrupted:
+        state.judge(phase.score(), params, patience=run.config.patience)
+    state.restore(params)
+    if not run.interrupted:
+        state.done = True
+        if run.checkpoints:
+            run.checkpoints.save(phase.name, state, params, optimizer, elapsed_s=run.elapsed_s)
+    return state.history

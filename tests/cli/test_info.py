@@ -1,0 +1,78 @@
+"""`arfc info`: what a model says of itself, from its config alone."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+
+def test_info_tells_data_versions_and_the_curve(arfc, fitted):
+    text = arfc("info", fitted.model).stdout
+    curve = fitted.load().curve
+    assert "features    1,200 rows x 24 dims\n" in text
+    assert "rows used   960 to fit, 120 to choose; 120 not at all\n" in text
+    assert "fit         for features, seed 0, complete\n" in text
+    assert "versions    format 1, arfc " in text
+    assert "\nrecall@10 on 120 validation rows (uncompressed 1.000)\n" in text
+    rows = [line.split() for line in text.splitlines()]
+    for row in curve["floats"]:
+        scores = [f"{row[name]:.3f}" for name in ("arfc", "klt", "truncation")]
+        assert [str(row["dims"]), str(row["bytes"]), *scores] in rows
+    for row in curve["bytes"]:
+        assert any(line[:2] == [str(row["bytes"]), f"{row['arfc']:.3f}"] for line in rows)
+
+
+def test_info_says_where_klt_is_as_good(arfc, fitted, tmp_path):
+    shutil.copytree(fitted.model, tmp_path / "m")
+    facts = json.loads((tmp_path / "m" / "config.json").read_text())
+    for row, (arfc_score, klt_score) in zip(
+        facts["curve"]["floats"], [(0.5, 0.6), (0.7, 0.7), (0.9, 0.8)], strict=True
+    ):
+        row |= {"arfc": arfc_score, "klt": klt_score, "truncation": 0.1}
+    facts["interrupted"] = True
+    (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
+    text = arfc("info", "m").stdout
+    assert "  arfc is no better than klt at 8, 16 dims\n" in text
+    assert "no better than truncation" not in text
+    assert "seed 0, interrupted before its end\n" in text
+
+
+def test_info_json_is_the_config(arfc, fitted):
+    assert json.loads(arfc("info", fitted.model, "--json").stdout) == json.loads(
+        (fitted.model / "config.json").read_text()
+    )
+
+
+def test_info_needs_neither_tensors_nor_torch(start, fitted, tmp_path):
+    os.mkdir(tmp_path / "m")
+    shutil.copy(fitted.model / "config.json", tmp_path / "m")
+    before = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules))"
+    process = start("info", "m", before=before)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert out.startswith("features ")
+    assert out.endswith("\nFalse\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (
+            lambda text: text.replace('"format_version": 1', '"format_version": 2'),
+            "version must be 1, got 2 in .*config",
+        ),
+        (lambda text: text.replace('"arfc"', '"other"', 1), 'must say "format": "arfc"'),
+        (lambda text: text[:-3], "must be readable JSON, got .*; copy the model folder again"),
+        (lambda text: "[]", 'must say "format": "arfc"'),
+        (lambda text: text.replace('"curve"', '"curves"'), "must hold .*, missing curve; copy the model folder again"),
+    ],
+)
+def test_bad_configs(refused, fitted, tmp_path, change, match):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text(change((fitted.model / "config.json").read_text()))
+    refused("info", "m", match=match)
+
+
+def test_missing_model(refused):
+    refused("info", "none", match=r"a model must be a folder with config\.json, got none; make one with: arfc fit")

@@ -1,0 +1,176 @@
+"""Scores equal a slow reference, for arfc and for what stands beside it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from arfc import DtypeError, RowError, ShapeError, SizeError
+from arfc.baselines import Int8, Klt, KltCodec
+from arfc.codec import ScalarCodec
+from arfc.evaluate import evaluate
+from arfc.evaluate.sample import draw
+from arfc.io import open_features
+from arfc.scores import unit_rows
+
+
+def best(queries_QK, rows_NK, k):
+    """The nearest rows by cosine, one query at a time."""
+    rows_NK = rows_NK / np.linalg.norm(rows_NK, axis=1, keepdims=True)
+    return np.stack([np.argsort(-(rows_NK @ query_K), kind="stable")[:k] for query_K in queries_QK])
+
+
+def recall(found_QK, truth_QK):
+    return np.mean([len(set(one) & set(other)) / len(one) for one, other in zip(found_QK, truth_QK, strict=True)])
+
+
+def table(result, metric="recall@10"):
+    return next(table for table in result["tables"] if table["metric"] == metric)
+
+
+def column(rows, name):
+    return [row[name] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def result(model, x):
+    return evaluate(model, x)
+
+
+@pytest.fixture(scope="module")
+def sample(model, x):
+    return draw([open_features(x)], None, model.seen, queries=2000, seed=0)
+
+
+def test_recall_of_vectors_equals_a_slow_reference(model, result, sample):
+    rows, asks = sample.sides[0], sample.asks
+    truth_QK = best(rows[asks], rows[~asks], 10)
+    klt = Klt(basis=model.network.klt.basis.numpy())
+    ways = {
+        "arfc": lambda dims: model.compress(rows, dims=dims),
+        "klt": lambda dims: klt.compress(rows, dims=dims),
+        "truncation": lambda dims: rows[:, :dims],
+    }
+    floats = table(result)["floats"]
+    assert column(floats, "dims") == [8, 16, 24]
+    assert column(floats, "bytes") == [32, 64, 96]
+    for name, compress in ways.items():
+        for row in floats:
+            small = compress(row["dims"])
+            expected = recall(best(small[asks], small[~asks], 10), truth_QK)
+            assert row[name] == pytest.approx(expected, abs=1e-3), (name, row)
+    assert table(result)["uncompressed"] == 1.0
+
+
+def test_recall_of_codes_equals_a_slow_reference(model, result, sample):
+    rows, asks, seen = sample.sides[0], sample.asks, sample.seen
+    truth_QK = best(rows[asks], rows[~asks], 10)
+    klt = Klt(basis=model.network.klt.basis.numpy())
+    klt_codec = KltCodec(klt=klt, codec=ScalarCodec.fit(klt.rotate(unit_rows(seen), dims=24)))
+    int8 = Int8.fit(seen)
+    ways = {
+        "arfc": (model.compress(rows[asks], dims=24), lambda size: model.compress(rows[~asks], bytes=size)),
+        "klt": (klt_codec.project(rows[asks]), lambda size: klt_codec.compress(rows[~asks], bytes=size)),
+        "int8": (rows[asks], lambda size: int8.compress(rows[~asks], bytes=size)),
+    }
+    codes = table(result)["bytes"]
+    assert column(codes, "bytes") == [8, 16]
+    for name, (queries, compress) in ways.items():
+        for row in codes:
+            expected = recall(best(queries, compress(row["bytes"]).decode(), 10), truth_QK)
+            assert row[name] == pytest.approx(expected, abs=1e-3), (name, row)
+
+
+def test_counts(result, x):
+    counts = {name: result[name] for name in ("rows", "checked_rows", "left_out_rows", "queries", "database_rows")}
+    assert counts == {"rows": 1300, "checked_rows": 1300, "left_out_rows": 1170, "queries": 32, "database_rows": 98}
+    assert result["notes"] == ["klt and int8 codes are fitted on 1,170 rows of the input that the fit has used"]
+
+
+def test_the_result_is_json_and_repeats(model, x, result):
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert evaluate(model, x) == result
+    assert evaluate(model, x, seed=1) != result
+
+
+def test_byte_baselines_are_left_out_without_rows_to_fit_them(model, unseen):
+    result = evaluate(model, unseen)
+    assert column(table(result)["bytes"], "klt") == column(table(result)["bytes"], "int8") == [None, None]
+    assert None not in column(table(result)["bytes"], "arfc") + column(table(result)["floats"], "klt")
+    assert result["notes"][0].startswith("klt and int8 codes are left out: they are fitted on rows of the input that")
+    assert result["notes"][0].endswith("at least 1,000 of them, and there are 0")
+
+
+def test_rows_that_truncation_cuts_to_zeros_have_no_score(model, unseen):
+    sparse = unseen.copy()
+    sparse[7, :20] = 0
+    result = evaluate(model, sparse)
+    assert column(table(result)["floats"], "truncation")[:2] == [None, None]
+    assert table(result)["floats"][2]["truncation"] == 1.0
+    assert None not in column(table(result)["floats"], "arfc")
+    assert result["notes"][1:] == ["truncation has no score at 8, 16 dims: some rows are zero there"]
+
+
+def test_labels(model, unseen):
+    labels = (unseen[:, 0] > 0).astype(int)
+    result = evaluate(model, unseen, labels=labels)
+    sample = draw([open_features(unseen)], labels, model.seen, queries=2000, seed=0)
+    rows, asks = sample.sides[0], sample.asks
+    found_Q = best(rows[asks], rows[~asks], 1)[:, 0]
+    expected = np.mean(sample.labels[~asks][found_Q] == sample.labels[asks])
+    assert table(result, "R@1 by class")["uncompressed"] == pytest.approx(expected)
+    small = model.compress(rows, dims=8)
+    found_Q = best(small[asks], small[~asks], 1)[:, 0]
+    expected = np.mean(sample.labels[~asks][found_Q] == sample.labels[asks])
+    assert table(result, "R@1 by class")["floats"][0]["arfc"] == pytest.approx(expected, abs=1e-2)
+
+
+def test_pairs_equal_a_slow_reference(model, unseen, rng):
+    pairs = unseen + 1.5 * rng.standard_normal(unseen.shape).astype(np.float32)
+    result = evaluate(model, unseen, pairs=pairs)
+    sample = draw([open_features(unseen), open_features(pairs)], None, model.seen, queries=2000, seed=0)
+    asks = np.flatnonzero(sample.asks)
+    for way, (asked, answers) in {
+        "features to pairs": sample.sides,
+        "pairs to features": sample.sides[::-1],
+    }.items():
+        for places in (1, 5, 10):
+            scores = table(result, f"R@{places} {way}")
+            found = best(asked[asks], answers, places)
+            assert scores["uncompressed"] == pytest.approx((found == asks[:, None]).any(1).mean())
+            small = [model.compress(side, dims=16) for side in (asked, answers)]
+            found = best(small[0][asks], small[1], places)
+            assert scores["floats"][1]["arfc"] == pytest.approx((found == asks[:, None]).any(1).mean(), abs=1e-2)
+    assert 0.05 < table(result, "R@1 features to pairs")["uncompressed"] < 0.95
+
+
+def test_an_equal_partner_is_right_too(model, unseen, rng):
+    images = unseen[:300]
+    twice = np.concatenate([images, images])  # two captions per image
+    captions = np.concatenate([images, images + 0.01]).astype(np.float32)
+    result = evaluate(model, captions, pairs=twice)
+    assert table(result, "R@1 features to pairs")["uncompressed"] == 1.0
+    assert table(result, "R@1 pairs to features")["uncompressed"] == 1.0
+
+
+def test_progress_is_reported_to_its_end(model, x):
+    calls = []
+    evaluate(model, x, report=lambda done, total: calls.append((done, total)))
+    assert calls == [(done, 15) for done in range(1, 16)]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "error", "match"),
+    [
+        (lambda x: x[:, :20], {}, ShapeError, r"features must have shape \(N, 24\), got \(1300, 20\)"),
+        (lambda x: x.astype(int), {}, DtypeError, "features must hold float16, float32 or float64"),
+        (lambda x: x * np.nan, {}, RowError, "features must be finite and not zero, got NaN or Inf in 1300 rows"),
+        (lambda x: x, {"queries": 0}, SizeError, "queries must be a whole number of at least 1, got 0"),
+        (lambda x: x, {"labels": np.zeros(5, int)}, ShapeError, r"labels must have shape \(1300,\)"),
+        (lambda x: x, {"pairs": np.ones((4, 24))}, ShapeError, "pairs must have 1300 rows like the features, got 4"),
+        (lambda x: x, {"pairs": np.zeros((1300, 24))}, RowError, "pairs must be finite and not zero, got only zeros"),
+    ],
+)
+def test_refused(model, x, change, options, error, match):
+    with pytest.raises(error, match=match):
+        evaluate(model, change(x), **options)

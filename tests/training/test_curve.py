@@ -1,0 +1,84 @@
+"""The quality curve says what an independent measurement says."""
+
+import numpy as np
+import pytest
+import torch
+
+from arfc.codec import ScalarCodec
+from arfc.sizes import byte_ladder, float_ladder
+from arfc.training.curve import measure_curve
+from arfc.training.task import Rows
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def recall_at_10(truth_of, asked, stored, queries=100):
+    """The first rows ask all the others; the share of the ten nearest by `truth_of` that are found."""
+    ranks = []
+    for scores in (unit(truth_of) @ unit(truth_of).T, unit(asked) @ unit(stored).T):
+        np.fill_diagonal(scores, -2)
+        ranks.append(np.argsort(-scores[:queries], axis=1)[:, :10])
+    return np.mean([len(set(a) & set(b)) / 10 for a, b in zip(*ranks, strict=True)])
+
+
+def first(asked, stored, right):
+    """R@1 of rows against rows; `right` marks right answers."""
+    return np.mean([right[i, best] for i, best in enumerate((unit(asked) @ unit(stored).T).argmax(1))])
+
+
+def measured(make_task, open_up, **kinds):
+    task, network = make_task(**kinds)
+    open_up(network, std=0.3)
+    rows = task.validation if task.supervised else Rows(features=task.answering)
+    with torch.no_grad():
+        ours = network.compress(rows.features, dims=24).numpy().astype(np.float64)
+        codec = ScalarCodec.fit(network.compress(task.fit.features, dims=24).numpy())
+        klt_codec = ScalarCodec.fit((task.fit.features @ network.klt.basis).numpy())
+    return measure_curve(network, codec, task, klt_codec=klt_codec), rows, network, codec, ours
+
+
+def test_features(make_task, open_up):
+    curve, rows, network, codec, ours = measured(make_task, open_up)
+    x = rows.features.double().numpy()
+    klt = x @ network.klt.basis.double().numpy()
+    assert (curve["metric"], curve["validation_rows"], curve["uncompressed"]) == ("recall@10", 100, 1.0)
+    assert curve["answering_rows"] == len(x) == 400  # 100 validation rows ask, and 300 fit rows answer too
+    assert [row["dims"] for row in curve["floats"]] == list(float_ladder(24))
+    for row in curve["floats"]:
+        dims = row["dims"]
+        assert row["bytes"] == 4 * dims
+        for name, vectors in (("arfc", ours), ("klt", klt), ("truncation", x)):
+            assert row[name] == pytest.approx(recall_at_10(x, vectors[:, :dims], vectors[:, :dims]), abs=2e-3)
+    assert curve["floats"][0]["arfc"] < curve["floats"][0]["klt"]  # random corrections do harm, and the curve says so
+    assert curve["floats"][-1]["klt"] == 1
+    assert [row["bytes"] for row in curve["bytes"]] == list(byte_ladder(24, codec.largest_bytes))
+    for row in curve["bytes"]:
+        coded = codec.decode(codec.encode(ours, bytes_per_vector=row["bytes"])).astype(np.float64)
+        assert row["arfc"] == pytest.approx(recall_at_10(x, ours, coded), abs=5e-3)
+
+
+def test_labels(make_task, open_up):
+    curve, rows, network, _, ours = measured(make_task, open_up, labels=True)
+    right = (rows.labels[:, None] == rows.labels).numpy()
+    assert curve["metric"] == "R@1 by class"
+    for row in curve["floats"]:
+        scores = unit(ours[:, : row["dims"]]) @ unit(ours[:, : row["dims"]]).T
+        np.fill_diagonal(scores, -2)
+        assert row["arfc"] == pytest.approx(np.mean([right[i, best] for i, best in enumerate(scores.argmax(1))]))
+
+
+def test_pairs(make_task, open_up):
+    curve, rows, network, codec, left = measured(make_task, open_up, pairs=True)
+    with torch.no_grad():
+        right = network.compress(rows.partners, dims=24).numpy().astype(np.float64)
+    own = np.eye(100, dtype=bool)
+    assert curve["metric"] == "R@1"
+    for row in curve["floats"]:
+        kept = [v[:, : row["dims"]] for v in (left, right)]
+        assert row["arfc"] == pytest.approx((first(kept[0], kept[1], own) + first(kept[1], kept[0], own)) / 2)
+    for row in curve["bytes"]:
+        coded = [codec.decode(codec.encode(v, bytes_per_vector=row["bytes"])).astype(np.float64) for v in (left, right)]
+        expected = (first(left, coded[1], own) + first(right, coded[0], own)) / 2
+        assert row["arfc"] == pytest.approx(expected, abs=0.011)  # one near tie may fall the other way

@@ -1,0 +1,111 @@
+"""Phase 1 turns the KLT towards the objectives and keeps what a rotation keeps."""
+
+import numpy as np
+import pytest
+import torch
+
+from arfc.training.linear_phase import LinearPhase
+
+
+def phase_of(make_task, *, free=False, **train):
+    task, network = make_task(**train)
+    return LinearPhase(network, task, free=free), task, network
+
+
+def trained(make_task, run_to_the_end, **train):
+    phase, task, network = phase_of(make_task, linear_steps=60, linear_rate=5e-3, **train)
+    run_to_the_end(phase)
+    phase.install()
+    return phase, task, network
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_starts_as_the_klt(make_task, free):
+    phase, task, network = phase_of(make_task, free=free)
+    assert phase.width == (24 if free else 12)
+    assert torch.equal(phase.matrix(), torch.eye(phase.width))
+    x = task.validation.features
+    expected = task.scores(lambda unit, dims: (unit @ network.klt.basis)[:, :dims])
+    assert phase.score() == pytest.approx(sum(expected.values()) / len(expected))
+    # Nothing is better or worse than the floor yet: one share of each objective.
+    assert float(phase.loss(0, 0.0).detach()) == pytest.approx(1.3, rel=0.02)
+    torch.testing.assert_close(network.compress(x, dims=7), (x @ network.klt.basis)[:, :7])
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_training_lowers_the_loss(make_task, run_to_the_end, free):
+    before, after = phase_of(make_task, free=free)[0], trained(make_task, run_to_the_end, free=free)[0]
+    losses = [[float(phase.loss(step, 1.0).detach()) for step in range(100, 110)] for phase in (before, after)]
+    assert np.mean(losses[1]) < np.mean(losses[0]) - 0.02
+
+
+def test_an_orthogonal_map_stays_a_rotation_of_the_head(make_task, run_to_the_end):
+    _, task, network = trained(make_task, run_to_the_end)
+    weight = network.linear.weight
+    np.testing.assert_allclose(weight.T @ weight, np.eye(24), atol=1e-5)
+    assert torch.equal(weight[12:], torch.eye(24)[12:]) and torch.equal(weight[:, 12:], torch.eye(24)[:, 12:])
+    assert (weight - torch.eye(24)).abs().max() > 0.05
+    # From R dims on every prefix scores as the KLT's does.
+    klt = task.scores(lambda unit, dims: (unit @ network.klt.basis)[:, :dims])
+    ours = task.scores(lambda unit, dims: network.compress(unit, dims=dims))
+    assert ours[16] == pytest.approx(klt[16], abs=1e-3) and ours[24] == pytest.approx(1, abs=1e-3)
+
+
+def test_a_free_map_may_leave_the_rotations(make_task, run_to_the_end):
+    _, task, network = trained(make_task, run_to_the_end, free=True, pairs=True)
+    weight = network.linear.weight
+    assert (weight.T @ weight - torch.eye(24)).abs().max() > 0.02
+    x = task.validation.features
+    torch.testing.assert_close(network.decode(network.compress(x, dims=24)), x, atol=1e-4, rtol=0)
+
+
+def test_install_puts_the_map_into_the_network(make_task):
+    phase, task, network = phase_of(make_task)
+    with torch.no_grad():
+        phase.coefficients.copy_(torch.randn(12, 12, generator=torch.Generator().manual_seed(0)))
+    phase.install()
+    x = task.validation.features
+    expected = x @ network.klt.basis
+    expected[:, :12] = expected[:, :12] @ phase.matrix().detach()
+    torch.testing.assert_close(network.compress(x, dims=24), expected, atol=1e-6, rtol=0)
+
+
+def test_a_step_repeats(make_task):
+    one, other = (phase_of(make_task)[0].loss(3, 0.4).detach() for _ in range(2))
+    assert torch.equal(one, other)
+
+
+def test_settle_goes_back_until_no_size_scores_below_the_klt(make_task):
+    """The more of the map, the worse at 8 dims; half of it is within the tolerance."""
+    phase, task, network = phase_of(make_task)
+    with torch.no_grad():
+        phase.coefficients.copy_(torch.randn(12, 12, generator=torch.Generator().manual_seed(0)))
+    learned = phase.coefficients.detach().clone()
+
+    def scores(compress):
+        size = float(phase.coefficients.detach().norm() / learned.norm())
+        return {8: 0.8 - 0.02 * max(0.0, size - 0.3), 16: 0.9 + size, 24: 1.0}
+
+    task.scores = scores
+    assert task.tolerance == pytest.approx(0.002 * 10**0.5)
+    assert phase.settle() == 0.5
+    torch.testing.assert_close(phase.coefficients.detach(), 0.5 * learned)
+    torch.testing.assert_close(network.linear.weight[:12, :12], phase.matrix().detach())
+
+
+def test_settle_keeps_a_map_that_loses_nowhere(make_task):
+    phase, task, network = phase_of(make_task)
+    with torch.no_grad():
+        phase.coefficients.copy_(0.01 * torch.randn(12, 12, generator=torch.Generator().manual_seed(0)))
+    task.scores = lambda compress: {8: 0.8, 24: 1.0}
+    assert phase.settle() == 1.0
+    assert (network.linear.weight - torch.eye(24)).abs().max() > 1e-3
+
+
+def test_settle_drops_a_map_that_loses_at_any_share(make_task):
+    phase, task, network = phase_of(make_task)
+    with torch.no_grad():
+        phase.coefficients.fill_(1.0).triu_()
+    task.scores = lambda compress: {8: 0.8 if (phase.coefficients == 0).all() else 0.7, 24: 1.0}
+    assert phase.settle() == 0.0
+    assert torch.equal(network.linear.weight, torch.eye(24))

@@ -1,0 +1,162 @@
+"""The loop keeps the best, stops in time, and survives Ctrl-C."""
+
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from arfc.config import TrainConfig
+from arfc.training.loop import Run, run_phase
+from arfc.training.schedule import learning_rate
+
+
+class Slope:
+    """Walk one parameter upwards at the learning rate; the score peaks at `peak`."""
+
+    name = "linear"
+    weight_decay = 0.0
+
+    def __init__(self, *, steps=100, peak=10.0, rate=0.1, step_s=0.0):
+        self.steps, self.peak, self.rate, self.step_s = steps, peak, rate, step_s
+        self.at = nn.Parameter(torch.zeros(1))
+        self.seen = []
+
+    def parameters(self):
+        return {"at": self.at}
+
+    def loss(self, step, progress):
+        time.sleep(self.step_s)
+        self.seen.append((step, progress))
+        return -self.at.sum()
+
+    def score(self):
+        return -abs(float(self.at.detach()) - self.peak)
+
+
+def run_of(**config):
+    return Run(config=TrainConfig(**({"validate_every": 10, "patience": 3} | config)))
+
+
+def test_runs_to_its_last_step_and_validates_on_the_way():
+    phase, said = Slope(), []
+    run = run_of()
+    run.report = said.append
+    history = run_phase(phase, run, budget_s=float("inf"))
+    assert [entry["step"] for entry in history] == list(range(0, 101, 10))
+    assert [step for step, _ in phase.seen] == list(range(100))
+    assert phase.seen[50][1] == 0.5
+    assert [p.step for p in said] == list(range(1, 101)) and {p.steps for p in said} == {100}
+    assert said[0].score == pytest.approx(-10) and said[-1].score == max(entry["score"] for entry in history)
+    assert not run.interrupted
+    # Adam walks at the learning rate, so the schedule decides how far.
+    assert float(phase.at.detach()) == pytest.approx(sum(learning_rate(0.1, k / 100) for k in range(100)), rel=1e-3)
+
+
+def test_the_best_parameters_are_left_in_place():
+    phase = Slope(peak=2.0)
+    history = run_phase(phase, run_of(patience=99), budget_s=float("inf"))
+    best = max(history, key=lambda entry: entry["score"])
+    assert 0 < best["step"] < 100 and history[-1]["score"] < best["score"] - 1
+    assert phase.score() == pytest.approx(best["score"], abs=1e-6)
+
+
+def test_patience_ends_a_phase_early():
+    phase = Slope(peak=2.0)
+    history = run_phase(phase, run_of(), budget_s=float("inf"))
+    best = max(range(len(history)), key=lambda i: history[i]["score"])
+    assert len(history) == best + 1 + 3
+    assert len(phase.seen) == history[-1]["step"] < 100
+
+
+def test_the_start_is_a_candidate():
+    phase = Slope(peak=-5.0)
+    run_phase(phase, run_of(), budget_s=float("inf"))
+    assert float(phase.at.detach()) == 0
+
+
+def test_steps_between_validations_are_judged_at_the_end():
+    history = run_phase(Slope(steps=25), run_of(), budget_s=float("inf"))
+    assert [entry["step"] for entry in history] == [0, 10, 20, 25]
+
+
+def test_no_steps():
+    phase = Slope(steps=0)
+    assert run_phase(phase, run_of(), budget_s=float("inf")) == [{"step": 0, "score": -10.0}]
+    assert phase.seen == []
+
+
+def test_nothing_to_learn_from():
+    class Silent(Slope):
+        def loss(self, step, progress):
+            return torch.zeros(())
+
+    phase = Silent()
+    assert run_phase(phase, run_of(), budget_s=float("inf")) == [{"step": 0, "score": -10.0}]
+    assert float(phase.at.detach()) == 0
+
+
+def test_budget_ends_a_phase_in_time_with_its_schedule_run_down():
+    phase = Slope(steps=100_000, step_s=0.005)
+    started = time.monotonic()
+    history = run_phase(phase, run_of(), budget_s=0.5)
+    assert 0.4 < time.monotonic() - started < 1.5
+    assert 5 < len(phase.seen) < 120
+    assert phase.seen[-1][1] > 0.8  # progress follows the clock
+    assert history[-1]["step"] == len(phase.seen)
+
+
+def test_time_left_follows_the_slower_clock():
+    said = []
+    run = run_of()
+    run.report = said.append
+    run_phase(Slope(steps=50, step_s=0.004), run, budget_s=float("inf"))
+    halfway = said[24]
+    assert 0.1 < halfway.left_s < 1.0
+    assert said[-1].left_s == pytest.approx(0)
+    assert said[-1].elapsed_s >= 0.2
+
+
+@pytest.mark.parametrize("stop", [1, 9, 10, 37])
+def test_ctrl_c_keeps_the_best_so_far(stop):
+    phase, run = Slope(peak=2.0), run_of(patience=99)
+
+    def report(progress):
+        if progress.step == stop:
+            raise KeyboardInterrupt
+
+    run.report = report
+    history = run_phase(phase, run, budget_s=float("inf"))
+    assert run.interrupted
+    assert len(phase.seen) == stop
+    assert [entry["step"] for entry in history] == [step for step in (0, 10, 20, 30) if step <= stop]
+    assert phase.score() == pytest.approx(max(entry["score"] for entry in history), abs=1e-6)
+
+
+def test_an_interrupted_run_trains_no_further_phase():
+    run = run_of()
+    run.interrupted = True
+    phase = Slope()
+    assert len(run_phase(phase, run, budget_s=float("inf"))) == 1
+    assert phase.seen == []
+
+
+def test_other_errors_are_not_swallowed():
+    run = run_of()
+
+    def report(progress):
+        raise RuntimeError("disk on fire")
+
+    run.report = report
+    with pytest.raises(RuntimeError, match="disk on fire"):
+        run_phase(Slope(), run, budget_s=float("inf"))
+
+
+def test_weight_decay_pulls_towards_zero():
+    class Decayed(Slope):
+        weight_decay = 1.0
+
+    free, decayed = Slope(), Decayed()
+    for phase in (free, decayed):
+        run_phase(phase, run_of(), budget_s=float("inf"))
+    assert float(decayed.at.detach()) < float(free.at.detach()) - 0.5

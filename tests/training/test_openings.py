@@ -1,0 +1,94 @@
+"""Corrections are let in only where validation rows gain and full width still decodes."""
+
+import pytest
+import torch
+
+from arfc.training import openings
+from arfc.training.openings import choose_openings, settle_decoding
+from arfc.training.task import TOLERANCE, Task
+
+
+class Scripted(Task):
+    """A task whose scores follow the openings by a rule."""
+
+    def __init__(self, task, network, rule):
+        self.fit, self.validation, self.network, self.rule = task.fit, task.validation, network, rule
+
+    def scores(self, compress):
+        return self.rule(self.network.opening.tolist())
+
+
+def chosen(make_task, open_up, rule, *, std=0.02):
+    task, network = make_task()
+    open_up(network, std=std, opening=0.0)
+    tried = choose_openings(network, Scripted(task, network, rule))
+    assert list(tried)[0] == "closed" and len(tried) == 1 + 2 * 3
+    assert all(scores == rule(opening) for scores, opening in zip(tried.values(), candidates(), strict=True))
+    return network
+
+
+def candidates():
+    return [[0, 0]] + [[share, share if both else 0] for both in (False, True) for share in (1, 0.5, 0.25)]
+
+
+def test_the_best_mean_is_chosen(make_task, open_up):
+    network = chosen(make_task, open_up, lambda o: {8: 0.5 - (o[0] - 0.5) ** 2 - (o[1] - 0.4) ** 2, 24: 1.0})
+    assert network.opening.tolist() == [0.5, 0.5]
+    assert network.open_tokens == 2
+
+
+def test_no_size_may_lose(make_task, open_up):
+    """Opening the second token gains much at 8 dims and loses a little at 16: too dear."""
+    network = chosen(make_task, open_up, lambda o: {8: 0.5 + 0.1 * o[0] + o[1], 16: 0.8 - 0.01 * (o[1] > 0), 24: 1.0})
+    assert network.opening.tolist() == [1, 0]
+    assert network.open_tokens == 1
+
+
+def test_a_loss_within_the_noise_is_borne(make_task, open_up):
+    network = chosen(make_task, open_up, lambda o: {8: 0.5 + o[0], 24: 1 - 0.9 * TOLERANCE * o[0]})
+    assert network.opening[0] == 1
+
+
+def test_without_a_gain_all_stays_closed(make_task, open_up):
+    network = chosen(make_task, open_up, lambda o: {8: 0.5, 24: 1.0})
+    assert network.opening.tolist() == [0, 0]
+    assert network.open_tokens == 0 and int(network.decode_steps) == 0
+
+
+def test_what_cannot_be_decoded_stays_closed(make_task, open_up, monkeypatch):
+    """Corrections so steep that x <- z - correction(x) does not converge, at any share."""
+    monkeypatch.setattr(openings, "MOST_DECODE_STEPS", 8)
+    network = chosen(make_task, open_up, lambda o: {8: 0.5 + sum(o), 24: 1.0}, std=30.0)
+    assert network.opening.tolist() == [0, 0]
+
+
+def test_a_smaller_share_may_decode_where_the_whole_does_not(make_task, open_up, monkeypatch):
+    monkeypatch.setattr(openings, "MOST_DECODE_STEPS", 8)
+    network = chosen(make_task, open_up, lambda o: {8: 0.5 + sum(o), 24: 1.0}, std=0.08)
+    assert 0 < float(network.opening.max()) < 1
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_decoding_is_settled_on_rows_of_all_modalities(make_task, open_up, pairs):
+    task, network = make_task(pairs=pairs)
+    open_up(network, std=0.03, decode_steps=0)
+    assert settle_decoding(network, task)
+    assert int(network.decode_steps) in (4, 8, 16, 32, 64)
+    x = task.validation.entities
+    error = (network.decode(compress_blocks_of(network, x)) - x).norm(dim=1)
+    assert float(error.max()) < openings.LOSSLESS_ERROR
+    network.decode_steps.div_(4, rounding_mode="floor")  # half of what was needed
+    few = (network.decode(compress_blocks_of(network, x)) - x).norm(dim=1)
+    assert float(few.max()) > openings.LOSSLESS_ERROR
+
+
+def compress_blocks_of(network, x):
+    with torch.no_grad():
+        return network.compress(x, dims=network.width)
+
+
+def test_decoding_that_never_settles_is_told(make_task, open_up, monkeypatch):
+    monkeypatch.setattr(openings, "MOST_DECODE_STEPS", 8)
+    task, network = make_task()
+    open_up(network, std=30.0)
+    assert not settle_decoding(network, task)

@@ -1,0 +1,283 @@
+"""What a step learns from, and how a fit is scored."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from arfc.config import TrainConfig
+from arfc.sizes import float_ladder
+from arfc.training import task as task_module
+from arfc.training.ergc import cosine_edges, ergc_loss
+from arfc.training.objectives import label_loss, neighbour_loss, pair_loss
+from arfc.training.task import (
+    SUPERVISED_ERGC_SCALE,
+    Rows,
+    Task,
+    distinct,
+    label_recall,
+    nearest_by,
+    neighbour_recall,
+    pair_recall,
+)
+
+CONFIG = TrainConfig(anchors=6, neighbours=3, ergc_weight=0.3, neighbour_weight=1.0)
+
+
+def unit(rows, width=8, seed=0):
+    x = torch.randn(rows, width, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.normalize(x, dim=1)
+
+
+def rows_of(count, *, pairs=False, labels=False, seed=0):
+    return Rows(
+        features=unit(count, seed=seed),
+        partners=unit(count, seed=seed + 1) if pairs else None,
+        labels=torch.arange(count) % 3 if labels else None,
+    )
+
+
+def task_of(config=CONFIG, *, seed=0, **kinds):
+    return Task(rows_of(60, **kinds), rows_of(40, seed=7, **kinds), config, seed=seed)
+
+
+def test_take_keeps_rows_together():
+    rows = rows_of(10, pairs=True, labels=True)
+    taken = rows.take(np.array([7, 2]))
+    assert len(taken) == 2
+    assert torch.equal(
+        taken.entities, torch.stack([rows.features[7], rows.features[2], rows.partners[7], rows.partners[2]])
+    )
+    assert taken.labels.tolist() == [1, 2]
+    assert rows_of(10).take(np.array([1])).partners is None
+
+
+def test_a_batch_is_anchors_with_their_nearest_rows():
+    task = task_of()
+    batch = task.batch(5, phase=1, anchors=task.config.anchors)
+    assert batch.entities.shape == (24, 8)
+    scores = task.fit.features @ task.fit.features.T
+    scores.fill_diagonal_(-2)
+    for group in batch.entities.split(4):
+        anchor = int((task.fit.features @ group[0]).argmax())
+        assert torch.equal(task.fit.features[anchor], group[0])
+        near = scores[anchor].topk(3).values
+        np.testing.assert_allclose(group[1:] @ group[0], near, atol=0.01)  # bfloat16 ranks
+    np.testing.assert_allclose(batch.edges, batch.entities @ batch.entities.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("kinds", [{}, {"pairs": True}, {"labels": True}])
+def test_batches_repeat_under_seed_phase_and_step(kinds):
+    batch = task_of(**kinds).batch(5, phase=1, anchors=CONFIG.anchors).entities
+    assert torch.equal(batch, task_of(**kinds).batch(5, phase=1, anchors=CONFIG.anchors).entities)
+    for seed, phase, step in ((0, 1, 6), (0, 2, 5), (1, 1, 5)):
+        assert not torch.equal(
+            batch, task_of(seed=seed, **kinds).batch(step, phase=phase, anchors=CONFIG.anchors).entities
+        )
+
+
+def test_edges_of_pairs_start_in_both_modalities(monkeypatch):
+    monkeypatch.setattr(task_module, "EDGE_ROWS", 8)
+    task = task_of(pairs=True)
+    batch = task.batch(0, phase=1, anchors=task.config.anchors)
+    assert batch.entities.shape == (24, 8) and batch.edges.shape == (8, 24)
+    started = batch.entities[:8]
+
+    def among(rows):
+        return [bool((row == rows).all(1).any()) for row in started]
+
+    assert sum(among(task.fit.features)) == sum(among(task.fit.partners)) == 4
+
+
+def test_pairs_stay_pairs_in_a_batch():
+    task = task_of(pairs=True)
+    batch = task.batch(3, phase=1, anchors=task.config.anchors)
+    for left, right in zip(batch.entities[0::2], batch.entities[1::2], strict=True):
+        at = (task.fit.features == left).all(1).nonzero()[0, 0]
+        assert torch.equal(task.fit.partners[at], right)
+    assert torch.equal(batch.same, torch.eye(12, dtype=torch.bool))
+
+
+def test_copies_in_a_batch_of_pairs_are_marked():
+    rows = rows_of(12, pairs=True)
+    features = rows.features.clone()
+    features[1::2] = features[::2]  # two captions per image
+    rows = dataclasses.replace(rows, features=features)
+    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, anchors=CONFIG.anchors)
+    left = batch.entities[0::2]
+    expected = torch.tensor([[torch.equal(a, b) for b in left] for a in left])
+    assert expected.sum() == 24
+    assert torch.equal(batch.same, expected)
+
+
+def test_what_proves_nothing_is_hidden():
+    """The right side of one pair is the very left side of another."""
+    rows = rows_of(12, pairs=True)
+    partners = rows.partners.clone()
+    partners[3] = rows.features[8]
+    partners[5] = rows.features[5]  # a pair of a row with itself stays a pair
+    rows = dataclasses.replace(rows, partners=partners)
+    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, anchors=6)
+    left, right = batch.entities[0::2], batch.entities[1::2]
+    expected = torch.tensor([[torch.equal(a, b) and i != j for j, b in enumerate(right)] for i, a in enumerate(left)])
+    assert expected.sum() == 1
+    assert torch.equal(batch.hidden, expected)
+
+
+def test_tolerance_grows_with_the_noise():
+    small, large = (Task(rows_of(60), rows_of(count, seed=7), CONFIG, seed=0) for count in (40, 4000))
+    assert large.tolerance == task_module.TOLERANCE
+    assert small.tolerance == pytest.approx(5 * task_module.TOLERANCE)
+
+
+def test_batches_of_few_rows():
+    small = Task(rows_of(3), rows_of(12, seed=2), CONFIG, seed=0)
+    assert small.neighbours == 2
+    assert small.batch(0, phase=1, anchors=CONFIG.anchors).entities.shape == (9, 8)
+    assert Task(rows_of(5, pairs=True), rows_of(12, seed=2), CONFIG, seed=0).batch(
+        0, phase=1, anchors=CONFIG.anchors
+    ).entities.shape == (10, 8)
+
+
+@pytest.mark.parametrize("kinds", [{}, {"pairs": True}, {"labels": True}, {"pairs": True, "labels": True}])
+def test_loss_is_the_weighted_sum_of_its_parts(kinds):
+    config = dataclasses.replace(
+        CONFIG, ergc_weight=0.3, neighbour_weight=0.7, pairs_weight=1.1, labels_weight=1.3, temperature=0.1
+    )
+    task = task_of(config, **kinds)
+    batch = task.batch(0, phase=1, anchors=task.config.anchors)
+    kept, floor = batch.entities[:, 1:4], batch.entities[:, :3]
+    ours, theirs = (cosine_edges(v, rows=256) for v in (kept, floor))
+    if kinds:
+        expected = 0.3 * SUPERVISED_ERGC_SCALE * ergc_loss(batch.edges, ours)
+    else:
+        expected = 0.3 * ergc_loss(batch.edges, ours) / (ergc_loss(batch.edges, theirs) + 1e-5)
+        lost = [neighbour_loss(batch.edges, edges, temperature=0.1) for edges in (ours, theirs)]
+        expected += 0.7 * lost[0] / (lost[1] + 2e-3)
+    if "pairs" in kinds:
+        expected += 1.1 * pair_loss(kept[0::2], kept[1::2], batch.same, temperature=0.1, hidden_NN=batch.hidden)
+    if "labels" in kinds:
+        labels = batch.labels.repeat_interleave(2) if "pairs" in kinds else batch.labels
+        expected += 1.3 * label_loss(kept, labels, temperature=0.1)
+    assert float(task.loss(batch, kept, floor)) == pytest.approx(float(expected), rel=1e-6)
+    off = dataclasses.replace(config, ergc_weight=0.0, neighbour_weight=0.0, pairs_weight=0.0, labels_weight=0.0)
+    assert float(task_of(off, **kinds).loss(batch, kept, floor)) == 0
+
+
+def test_the_floor_itself_costs_one_share_each():
+    task = task_of()
+    batch = task.batch(0, phase=1, anchors=task.config.anchors)
+    kept = batch.entities[:, :3]
+    assert float(task.loss(batch, kept, kept)) == pytest.approx(CONFIG.ergc_weight + CONFIG.neighbour_weight, rel=0.02)
+
+
+def slow_recall(asked, truth, stored):
+    hits = []
+    for i, answers in enumerate(truth.tolist()):
+        scores = [float(torch.cosine_similarity(asked[i], row, dim=0)) for row in stored]
+        order = sorted((j for j in range(len(stored)) if j != i), key=lambda j: -scores[j])
+        hits.append(len(set(order[: len(answers)]) & set(answers)) / len(answers))
+    return np.mean(hits)
+
+
+def test_neighbour_recall_equals_a_slow_search():
+    x = 3 * unit(40)
+    truth = nearest_by(x, 15)
+    assert truth.shape == (15, 10)
+    assert neighbour_recall(x, truth) == 1
+    for dims in (2, 5, 7):
+        kept = x[:, :dims]
+        assert neighbour_recall(kept, truth) == pytest.approx(slow_recall(kept, truth, kept))
+    stored = x + 0.5 * unit(40, seed=9)
+    assert neighbour_recall(x, truth, stored) == pytest.approx(slow_recall(x, truth, stored))
+
+
+def test_label_recall_asks_the_nearest_other_row():
+    x = torch.tensor([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 1]])
+    assert label_recall(x, torch.tensor([0, 0, 1, 1, 0])) == pytest.approx(0.8 if x[4] @ x[1] < x[4] @ x[3] else 1.0)
+    assert label_recall(x, torch.tensor([0, 1, 2, 3, 4])) == 0
+    assert label_recall(x[:4], torch.tensor([0, 0, 1, 1])) == 1
+
+
+def test_pair_recall_counts_both_ways_and_forgives_copies():
+    left = unit(3, seed=3)
+    right = left + 0.1 * unit(3, seed=4)
+    right[1] = 0.8 * left[0] + 0.6 * left[1]
+    right = torch.nn.functional.normalize(right, dim=1)
+    rows = Rows(features=left, partners=right)
+    # Row 1 of the right is nearer to row 0 of the left; row 1 of the left still finds it.
+    scores = left @ right.T
+    assert scores.argmax(1).tolist() == [0, 1, 2] and scores.argmax(0).tolist() == [0, 0, 2]
+    assert pair_recall(left, right, rows) == (1.0, pytest.approx(2 / 3))
+    assert pair_recall(left, right.roll(1, 0), rows)[0] == 0
+    # Rows 0 and 1 have the same partner, so the row that finds the partner of the other is right.
+    copies = Rows(features=left, partners=right[[1, 1, 2]])
+    assert pair_recall(left, right[[1, 1, 2]], copies)[0] == 1
+    assert pair_recall(left, right[[1, 1, 2]], rows)[0] == pytest.approx(2 / 3)
+
+
+def test_pair_recall_leaves_out_the_asker_itself():
+    """Captions in pairs: the caption that asks may stand among the answers, as the partner of another one."""
+    captions = unit(3, seed=3)
+    rows = Rows(features=captions[[0, 1]], partners=captions[[2, 0]])
+    assert int((rows.features[0] @ rows.partners.T).argmax()) == 1  # itself, which is no answer
+    right = [True, bool(captions[1] @ captions[0] > captions[1] @ captions[2])]
+    assert pair_recall(rows.features, rows.partners, rows)[0] == np.mean(right)
+
+
+@pytest.mark.parametrize("kinds", [{}, {"pairs": True}, {"labels": True}])
+def test_scores_over_the_ladder(kinds):
+    task = task_of(**kinds)
+    scores = task.scores(lambda x, dims: x[:, :dims])
+    assert tuple(scores) == float_ladder(8)
+    rows = task.validation
+    if "pairs" in kinds:
+        expected = sum(pair_recall(rows.features, rows.partners, rows)) / 2
+    elif "labels" in kinds:
+        expected = label_recall(rows.features, rows.labels)
+    else:
+        expected = 1.0
+    assert scores[8] == pytest.approx(expected)
+
+
+def test_scores_of_prefixes_are_their_own():
+    fit, asking = unit(80, 20), unit(60, 20, seed=1)
+    task = Task(Rows(features=fit), Rows(features=asking), CONFIG, seed=0)
+    scores = task.scores(lambda x, dims: x[:, :dims])
+    assert tuple(scores) == (8, 16, 20)
+    everyone = torch.cat([asking, fit])  # validation rows ask, fit rows answer too
+    assert scores[8] == pytest.approx(neighbour_recall(everyone[:, :8], nearest_by(everyone, 60)))
+    assert scores[8] < scores[16] < scores[20] == 1
+
+
+def test_half_of_a_labelled_batch_are_mates_of_the_other_half():
+    labels = torch.arange(60) // 2  # thirty classes of two: a random batch would rarely hold both
+    rows = Rows(features=unit(60), labels=labels + 100)
+    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, anchors=CONFIG.anchors)
+    half = len(batch.labels) // 2
+    assert half == 12
+    assert torch.equal(batch.labels[:half], batch.labels[half:])
+    assert len(batch.labels[:half].unique()) > 6
+
+
+def test_the_asking_row_itself_is_hidden_where_it_is_another_rows_partner():
+    x = unit(6)
+    rows = Rows(features=x, partners=x.roll(1, 0))  # row i's partner is row i - 1, which is itself a feature
+    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, anchors=CONFIG.anchors)
+    left, right = batch.entities[::2], batch.entities[1::2]
+    assert torch.equal(batch.hidden, torch.tensor([[torch.equal(a, b) for b in right] for a in left]))
+    assert batch.hidden.any()
+    near = torch.nn.functional.normalize(x + 0.5 * x.roll(1, 0), dim=1)
+    assert pair_recall(near, near.roll(1, 0), rows)[0] > 0  # else every row would find itself, and score 0
+
+
+def test_copies_do_not_answer_in_each_others_place():
+    """With every validation row three times, its own copies would be its nearest rows at any size."""
+    fit, once = Rows(features=unit(60, 20)), Rows(features=unit(40, 20, seed=7))
+    copied = once.take(np.random.default_rng(0).permutation(120) % 40)
+    one, other = (Task(fit, rows, CONFIG, seed=0) for rows in (once, copied))
+    assert torch.equal(distinct(copied.features).sort(0).values, once.features.sort(0).values)
+    assert other.queries == 40 and len(other.answering) == len(one.answering)
+    scores = [task.scores(lambda x, dims: x[:, :dims]) for task in (one, other)]
+    assert scores[0] == pytest.approx(scores[1]) and scores[0][8] < 0.7
