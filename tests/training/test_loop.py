@@ -137,8 +137,20 @@ def test_an_interrupted_run_trains_no_further_phase():
     run = run_of()
     run.interrupted = True
     phase = Slope()
-    assert len(run_phase(phase, run, budget_s=float("inf"))) == 1
+    assert run_phase(phase, run, budget_s=float("inf")) == []
     assert phase.seen == []
+
+
+def test_an_interruption_of_the_first_score_leaves_the_phase_as_it_was():
+    class Interrupted(Slope):
+        def score(self):
+            raise KeyboardInterrupt
+
+    phase, run = Interrupted(), run_of()
+    before = {name: p.detach().clone() for name, p in phase.parameters().items()}
+    assert run_phase(phase, run, budget_s=float("inf")) == []
+    assert run.interrupted and phase.seen == []
+    assert all(torch.equal(before[name], p) for name, p in phase.parameters().items())
 
 
 def test_other_errors_are_not_swallowed():

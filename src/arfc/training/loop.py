@@ -76,11 +76,12 @@ def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int 
     optimizer = torch.optim.AdamW(params.values(), lr=phase.rate, weight_decay=phase.weight_decay, betas=(0.9, 0.98))
     state = run.checkpoints.load(phase.name, params, optimizer) if run.checkpoints else None
     if state is None:
-        start = phase.score()
-        state = PhaseState(best_score=start, history=[{"step": 0, "score": start}])
+        state = PhaseState()
         state.keep(params)
     began = time.monotonic() - state.elapsed_s
     try:
+        if not state.history and not run.interrupted:
+            state.judge(phase.score(), params, patience=run.config.patience)
         while not state.done and not run.interrupted:
             done = state.step / phase.steps if phase.steps else 1.0
             progress = max(done, (time.monotonic() - began) / budget_s)
@@ -112,10 +113,10 @@ def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int 
                 score=state.best_score,
             )
             run.report(now)
+        if not run.interrupted and state.step > state.history[-1]["step"]:
+            state.judge(phase.score(), params, patience=run.config.patience)
     except KeyboardInterrupt:
         run.interrupted = True
-    if state.step > state.history[-1]["step"] and not run.interrupted:
-        state.judge(phase.score(), params, patience=run.config.patience)
     state.restore(params)
     if not run.interrupted:
         state.done = True

@@ -55,7 +55,8 @@ def split_rows(groups_N: np.ndarray, config: TrainConfig, *, seed: int) -> Split
         if len(got) < 10:
             raise RowError(
                 f"after near-duplicates are kept together, {name} must have at least 10 rows, got {len(got)} "
-                f"({len(sizes)} distinct groups in {rows} rows); remove duplicates or raise duplicate_cosine"
+                f"({len(sizes)} distinct groups in {rows} rows); remove duplicates, raise duplicate_cosine, "
+                "or add rows where classes are small"
             )
     return Split(fit=parts[0], validation=parts[1], test=parts[2])
 
