@@ -59,7 +59,7 @@ def _task(record: dict[str, Any]) -> list[str]:
         f"source tree {record['source_tree'][:12]}, {record['date']}.\n",
     ]
     for table in result["tables"]:
-        lines.append(f"**{table['metric']}** (uncompressed {table['uncompressed']:.3f})\n")
+        lines.append(f"**{table['metric']}** (uncompressed {_score(table['uncompressed']):.3f})\n")
         for unit in ("floats", "bytes"):
             lines += [*_markdown(table[unit], unit), ""]
     return lines
@@ -70,15 +70,20 @@ def _markdown(rows: list[dict[str, Any]], unit: str) -> list[str]:
     methods = [name for name in rows[0] if name not in ("dims", "bytes")]
     lines = [f"| {' | '.join([*sizes, *methods])} |", "|" + "---|" * (len(sizes) + len(methods))]
     for row in rows:
-        best = max(row[name] for name in methods if row[name] is not None)
+        best = max(_score(row[name]) for name in methods if row[name] is not None)
         lines.append(f"| {' | '.join([*(str(row[s]) for s in sizes), *(_cell(row[m], best) for m in methods)])} |")
     return lines
 
 
-def _cell(score: float | None, best: float) -> str:
-    if score is None:
+def _score(cell: dict[str, Any] | float) -> float:
+    """Return the score of a cell; the oldest records have plain scores."""
+    return cell["score"] if isinstance(cell, dict) else cell
+
+
+def _cell(cell: dict[str, Any] | float | None, best: float) -> str:
+    if cell is None:
         return "-"
-    text = f"{score:.3f}"
+    text = f"{_score(cell):.3f}"
     return f"**{text}**" if text == f"{best:.3f}" else text
 
 
@@ -86,7 +91,7 @@ def _picture(record: dict[str, Any], path: Path) -> None:
     table = record["result"]["tables"][0]
     figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
     for (unit, name), (label, colour, style) in LINES.items():
-        points = [(row["bytes"], row[name]) for row in table[unit] if row[name] is not None]
+        points = [(row["bytes"], _score(row[name])) for row in table[unit] if row[name] is not None]
         axes.plot(*zip(*points, strict=True), style, color=colour, label=label, marker="o", markersize=3)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
@@ -118,7 +123,7 @@ def _readme(record: dict[str, Any]) -> None:
         f"| bytes per vector | {' | '.join(map(str, README_BYTES))} |",
         "|" + "---|" * (len(README_BYTES) + 1),
     ]
-    best = {size: max(rows[size][m] for _, rows, m in methods if size in rows) for size in README_BYTES}
+    best = {size: max(_score(rows[size][m]) for _, rows, m in methods if size in rows) for size in README_BYTES}
     for label, rows, method in methods:
         cells = [_cell(rows[size][method], best[size]) if size in rows else "-" for size in README_BYTES]
         lines.append(f"| {label} | {' | '.join(cells)} |")

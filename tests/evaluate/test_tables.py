@@ -23,12 +23,18 @@ def test_format_sizes_aligns_all_cells():
     ]
 
 
+def cell(score, low, high):
+    """A cell as `evaluate` returns it; the text does not show retention."""
+    return {"score": score, "low": low, "high": high}
+
+
 def test_a_curve_without_baselines_for_codes():
     text = format_sizes({"floats": FLOATS[:1], "bytes": [{"bytes": 8, "arfc": 0.25}]})
     assert text.splitlines()[3:] == ["  codes            bytes        arfc", "                       8       0.250"]
 
 
 def test_format_table_tells_what_was_scored_and_what_was_not():
+    floats = [{"dims": 8, "bytes": 32, "arfc": cell(0.5, 0.49, 0.52), "klt": cell(0.5, 0.47, 0.51), "truncation": None}]
     result = {
         "rows": 5000,
         "checked_rows": 5000,
@@ -36,13 +42,17 @@ def test_format_table_tells_what_was_scored_and_what_was_not():
         "queries": 1000,
         "database_rows": 3000,
         "tables": [
-            {"metric": name, "uncompressed": 1.0, "floats": FLOATS[:1], "bytes": []} for name in ("recall@10", "R@1")
+            {"metric": name, "uncompressed": cell(1.0, 1.0, 1.0), "floats": floats, "bytes": []}
+            for name in ("recall@10", "R@1")
         ],
         "notes": ["one", "two"],
     }
     block = [
         "  float32   dims   bytes        arfc         klt  truncation",
-        "               8      32       0.500       0.400           -",
+        "               8      32       0.500       0.500           -",
+        "",
+        "  arfc is no better than klt at 8 dims",
+        "  95 % intervals reach at most 0.030 from a score",
     ]
     assert format_table(result).splitlines() == [
         "1,000 queries among 3,000 other rows; "

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arfc.errors import RowError, ShapeError, SizeError
+from arfc.evaluate.intervals import interval, interval_and_retention
 from arfc.evaluate.methods import LEAST_SEEN_ROWS, K, Small, byte_methods, float_methods
 from arfc.evaluate.sample import Sample, draw
 from arfc.io import Features, open_labels
 from arfc.scores import recall_at_k, unit_rows
 from arfc.search import exact_search
-from arfc.shapes import Array, Bool, Float32, Int64
+from arfc.shapes import Array, Bool, Float32, Float64, Int64
 from arfc.sizes import byte_ladder, float_ladder
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def evaluate(
     seed: int = 0,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Return the scores of arfc and of the cheap ways at a ladder of sizes, ready for JSON.
+    """Return the scores of arfc and of the cheap ways at a ladder of sizes, ready for JSON: see `arfc.evaluate`.
 
     Rows that the fit has used, for training or for choosing, and their near-duplicates are left out. Of the others at
     most `queries` ask and at most 20,000 answer, drawn over the whole input; no row does both. recall@10 is held
@@ -63,14 +64,18 @@ def evaluate(
     }
     truth_QK = exact_search(sample.sides[0][sample.asks], sample.sides[0][~sample.asks], k=K)[0]
     uncompressed = _scores(sample, [Small(asked=side_MD, stored=side_MD) for side_MD in sample.sides], truth_QK)
-    cells: dict[tuple[str, str, int], dict[str, float]] = {}
+    cells: dict[tuple[str, str, int], dict[str, dict[str, float | None]]] = {}
     zeroed: dict[tuple[str, str], list[int]] = {}
     total = sum(len(ladders[unit]) * sum(m is not None for m in group.values()) for unit, group in methods.items())
     for unit, name, method in [(u, n, m) for u, group in methods.items() for n, m in group.items() if m is not None]:
         smalls = [method(side_MD) for side_MD in sample.sides]
         for size in ladders[unit]:
             try:
-                cells[unit, name, size] = _scores(sample, [small.at(size) for small in smalls], truth_QK)
+                scores = _scores(sample, [small.at(size) for small in smalls], truth_QK)
+                cells[unit, name, size] = {
+                    metric: interval_and_retention(scores_Q, uncompressed[metric], seed=seed)
+                    for metric, scores_Q in scores.items()
+                }
             except RowError:
                 cells[unit, name, size] = {}
                 zeroed.setdefault((unit, name), []).append(size)
@@ -91,8 +96,13 @@ def evaluate(
         "database_rows": int((~sample.asks).sum()),
         "seed": seed,
         "tables": [
-            {"metric": metric, "uncompressed": score, "floats": rows(metric, "dims"), "bytes": rows(metric, "bytes")}
-            for metric, score in uncompressed.items()
+            {
+                "metric": metric,
+                "uncompressed": interval(scores_Q, seed=seed),
+                "floats": rows(metric, "dims"),
+                "bytes": rows(metric, "bytes"),
+            }
+            for metric, scores_Q in uncompressed.items()
         ],
         "notes": [_about_byte_baselines(sample), *(_about_zeros(*where, sizes) for where, sizes in zeroed.items())],
     }
@@ -111,22 +121,23 @@ def _open_sides(model: Compressor, x: object, pairs: object) -> list[Features]:
     return [features, partners]
 
 
-def _scores(sample: Sample, smalls: list[Small], truth_QK: Int64[Array, "Q 10"]) -> dict[str, float]:
-    """Return every metric of one method at one size.
+def _scores(sample: Sample, smalls: list[Small], truth_QK: Int64[Array, "Q 10"]) -> dict[str, Float64[Array, " Q"]]:
+    """Return every metric of one method at one size, for each query.
 
     Raises: RowError when a row is zero.
     """
     asks_M = sample.asks
     found_QK = smalls[0].search(asks_M, smalls[0], ~asks_M)
-    scores = {f"recall@{K}": float(recall_at_k(truth_QK, found_QK).mean())}
+    scores = {f"recall@{K}": recall_at_k(truth_QK, found_QK)}
     if sample.labels is not None:
         same_Q = sample.labels[~asks_M][found_QK[:, 0]] == sample.labels[asks_M]
-        scores["R@1 by class"] = float(same_Q.mean())
+        scores["R@1 by class"] = same_Q.astype(np.float64)
     if len(smalls) == 2:
         for asker, way in enumerate(("features to pairs", "pairs to features")):
             found_QK = smalls[asker].search(asks_M, smalls[1 - asker], np.ones_like(asks_M))
             right_QK = _right(found_QK, np.flatnonzero(asks_M), sample.sides)
-            scores |= {f"R@{best} {way}": float(right_QK[:, :best].any(axis=1).mean()) for best in PARTNER_PLACES}
+            for best in PARTNER_PLACES:
+                scores[f"R@{best} {way}"] = np.any(right_QK[:, :best], axis=1).astype(np.float64)
     return scores
 
 

@@ -15,6 +15,7 @@ def format_table(result: dict[str, Any]) -> str:
     ]
     for table in result["tables"]:
         lines += ["", f"{table['metric']} (uncompressed {_cell(table['uncompressed'])})", format_sizes(table)]
+        lines += _about_intervals(table)
     return "\n".join([*lines, "", *(f"note: {note}" for note in result["notes"])])
 
 
@@ -36,17 +37,28 @@ def _block(title: str, rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _cell(score: float | None) -> str:
-    return "-" if score is None else f"{score:.3f}"
+def _cell(cell: dict[str, Any] | float | None) -> str:
+    return "-" if cell is None else f"{_score(cell):.3f}"
+
+
+def _score(cell: dict[str, Any] | float) -> float:
+    """Return the score of a cell; the curve of a fit has plain scores."""
+    return cell["score"] if isinstance(cell, dict) else cell
+
+
+def _about_intervals(table: dict[str, Any]) -> list[str]:
+    """Say how far the widest interval reaches: two numbers per cell would be hard to read."""
+    cells = [row[name] for row in table["floats"] + table["bytes"] for name in row if name not in KEYS]
+    reaches = [max(cell["high"] - cell["score"], cell["score"] - cell["low"]) for cell in cells if cell]
+    return [f"  95 % intervals reach at most {max(reaches):.3f} from a score"] if reaches else []
 
 
 def _no_better(table: dict[str, Any]) -> list[str]:
     lines = []
     for unit, rows in (("dims", table["floats"]), ("bytes", table["bytes"])):
         for name in [key for key in rows[0] if key not in (*KEYS, "arfc")] if rows else []:
-            sizes = [
-                str(row[unit]) for row in rows if None not in (row["arfc"], row[name]) and row["arfc"] <= row[name]
-            ]
+            both = [(row[unit], row["arfc"], row[name]) for row in rows if None not in (row["arfc"], row[name])]
+            sizes = [str(size) for size, ours, other in both if _score(ours) <= _score(other)]
             if sizes:
                 lines.append(f"  arfc is no better than {name} at {', '.join(sizes)} {unit}")
     return lines
