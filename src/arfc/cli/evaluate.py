@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from arfc.cli.options import (
+    PATH,
     features_argument,
     labels_option,
     model_option,
@@ -23,6 +24,7 @@ from arfc.cli.options import (
 @pairs_option
 @labels_option
 @click.option("--json", "json_path", metavar="FILE", help="Write the scores to FILE as JSON; - is standard output.")
+@click.option("--report", "report_path", type=PATH, metavar="FILE", help="Write a page with charts to FILE (.html).")
 @overwrite_option
 def evaluate_command(
     features: Path,
@@ -30,6 +32,7 @@ def evaluate_command(
     pairs: Path | None,
     labels: Path | None,
     json_path: str | None,
+    report_path: Path | None,
     overwrite: bool,
 ) -> None:
     """Score a model on FEATURES at a ladder of sizes, next to KLT and plain truncation.
@@ -42,6 +45,13 @@ def evaluate_command(
     target = None if json_path in (None, "-") else Path(json_path or "")
     if target is not None:
         check_file_output(target, overwrite=overwrite)
+    if report_path is not None:
+        from arfc.evaluate.report import check_report
+
+        check_file_output(report_path, overwrite=overwrite)
+        check_report()
+        if target is not None and target.resolve() == report_path.resolve():
+            raise click.UsageError(f"--json and --report must name two files, got {target} for both")
     opened = open_features(features)
 
     from tqdm import tqdm
@@ -59,6 +69,11 @@ def evaluate_command(
         result = evaluate(model, opened, pairs=pairs, labels=labels, report=report)
     if target is not None:
         text_writer(target, to_json(result) + "\n", overwrite=overwrite)
+    if report_path is not None:
+        from arfc.evaluate.report import report_page
+
+        page = report_page(result, features=features.name, model=model_path.resolve().name, facts=model.facts)
+        text_writer(report_path, page, overwrite=overwrite)
     if json_path == "-":
         print_json(result)
     else:
