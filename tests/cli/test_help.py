@@ -21,7 +21,7 @@ def test_help_lists_the_commands_in_the_order_of_their_use(arfc):
         ("fit", "-o --pairs --labels --budget --steps --seed --resume --overwrite --json"),
         ("compress", "-m -o --dims --ratio --bytes --overwrite --json"),
         ("decompress", "-m -o --overwrite --json"),
-        ("evaluate", "-m --pairs --labels --json"),
+        ("evaluate", "-m --pairs --labels --queries --qrels --query-ids --ids --json"),
         ("info", "--json"),
     ],
 )

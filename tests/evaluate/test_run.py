@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from arfc import DtypeError, RowError, ShapeError, SizeError
+from arfc import ConfigError, DtypeError, RowError, ShapeError, SizeError
 from arfc.baselines import Int8, Klt, KltCodec
 from arfc.codec import ScalarCodec
 from arfc.evaluate import evaluate
@@ -129,6 +129,41 @@ def test_labels(model, unseen):
     assert score(table(result, "R@1 by class")["floats"][0]["arfc"]) == pytest.approx(expected, abs=1e-2)
 
 
+def test_queries_alone_in_their_class_are_left_out_of_the_scores_by_class(model, unseen):
+    labels = np.arange(600)
+    labels[:300] = 0
+    result = evaluate(model, unseen, labels=labels)
+    sample = draw([open_features(unseen)], labels, model.seen, queries=2000, seed=0)
+    scored = table(result, "mAP@R by class")["queries"]
+    assert scored == (sample.labels[sample.asks] == 0).sum() < table(result)["queries"] == 150
+    alone = f"by class: {150 - scored} queries are left out, as no row that answers is of their class"
+    assert result["notes"][1:] == [alone]
+    assert [one["metric"] for one in evaluate(model, unseen, labels=np.arange(600))["tables"]] == [
+        "recall@10", "recall@1", "recall@100",
+    ]  # fmt: skip
+
+
+def test_judged_queries_equal_a_slow_reference(model, x, parts, unseen, rng):
+    queries = (x[:40] + 1.2 * rng.standard_normal((40, 24))).astype(np.float32)
+    queries[3], queries[8] = x[parts.fit[0]], 2 * x[parts.validation[0]]  # the fit has used these two
+    qrels = np.array([(query, query, 1) for query in range(40) if query != 5] + [(5, 9, 0)])
+    result = evaluate(model, x, queries=queries, qrels=qrels)
+    scores = table(result, "nDCG@10")
+    assert scores["queries"] == table(result, "recall@100 of relevant")["queries"] == 37
+    assert "left out of them: 1 without a relevant row, 2 that the fit has used" in result["notes"][1]
+    kept = np.delete(np.arange(40), [3, 5, 8])
+    codes = model.compress(x, bytes=8).decode()
+    asked = model.compress(queries, dims=24)
+    for cell, found in (
+        (scores["uncompressed"], best(queries[kept], x, 10)),
+        (scores["bytes"][0]["arfc"], best(asked[kept], codes, 10)),
+    ):
+        places = [np.flatnonzero(row == query) for row, query in zip(found, kept, strict=True)]
+        expected = np.mean([1 / np.log2(place[0] + 2) if len(place) else 0 for place in places])
+        assert score(cell) == pytest.approx(expected, abs=1e-2)
+    assert 0.2 < score(scores["bytes"][0]["arfc"]) < score(scores["uncompressed"]) < 1
+
+
 def test_pairs_equal_a_slow_reference(model, unseen, rng):
     pairs = unseen + 1.5 * rng.standard_normal(unseen.shape).astype(np.float32)
     result = evaluate(model, unseen, pairs=pairs)
@@ -169,7 +204,22 @@ def test_progress_is_reported_to_its_end(model, x):
         (lambda x: x[:, :20], {}, ShapeError, r"features must have shape \(N, 24\), got \(1300, 20\)"),
         (lambda x: x.astype(int), {}, DtypeError, "features must hold float16, float32 or float64"),
         (lambda x: x * np.nan, {}, RowError, "features must be finite and not zero, got NaN or Inf in 1300 rows"),
-        (lambda x: x, {"queries": 0}, SizeError, "queries must be a whole number of at least 1, got 0"),
+        (lambda x: x, {"most_queries": 0}, SizeError, "most_queries must be a whole number of at least 1, got 0"),
+        (lambda x: x, {"queries": np.ones((2, 24))}, ConfigError, "given together, got queries alone; give qrels too"),
+        (lambda x: x, {"qrels": "q.tsv"}, ConfigError, "given together, got qrels alone; give queries too"),
+        (lambda x: x, {"query_ids": ["a"]}, ConfigError, "ids must come with qrels that use them, got ids alone"),
+        (
+            lambda x: x,
+            {"queries": np.ones((2, 5)), "qrels": np.ones((1, 3), int)},
+            ShapeError,
+            r"queries must have shape \(N, 24\), got \(2, 5\)",
+        ),
+        (
+            lambda x: x,
+            {"queries": np.ones((2, 24)), "qrels": np.array([[0, 5, 0]])},
+            RowError,
+            "got none: 2 without a relevant row, 0 that the fit has used; give it others",
+        ),
         (lambda x: x, {"labels": np.zeros(5, int)}, ShapeError, r"labels must have shape \(1300,\)"),
         (lambda x: x, {"pairs": np.ones((4, 24))}, ShapeError, "pairs must have 1300 rows like the features, got 4"),
         (lambda x: x, {"pairs": np.zeros((1300, 24))}, RowError, "pairs must be finite and not zero, got only zeros"),

@@ -23,6 +23,15 @@ from arfc.cli.options import (
 @model_option
 @pairs_option
 @labels_option
+@click.option("--queries", type=PATH, help="Features of queries that ask FEATURES; needs --qrels.")
+@click.option(
+    "--qrels",
+    type=PATH,
+    help="What is relevant to the queries: .tsv with query-id, corpus-id, score (above 0 is relevant), as in BEIR. "
+    "Ids are row numbers from 0, unless the next two options name them.",
+)
+@click.option("--query-ids", type=PATH, help="Ids of the queries, one per line.")
+@click.option("--ids", type=PATH, help="Ids of FEATURES, one per line.")
 @click.option("--json", "json_path", metavar="FILE", help="Write the scores to FILE as JSON; - is standard output.")
 @click.option("--report", "report_path", type=PATH, metavar="FILE", help="Write a page with charts to FILE (.html).")
 @overwrite_option
@@ -31,14 +40,20 @@ def evaluate_command(
     model_path: Path,
     pairs: Path | None,
     labels: Path | None,
+    queries: Path | None,
+    qrels: Path | None,
+    query_ids: Path | None,
+    ids: Path | None,
     json_path: str | None,
     report_path: Path | None,
     overwrite: bool,
 ) -> None:
     """Score a model on FEATURES at a ladder of sizes, next to KLT and plain truncation.
 
-    Rows that the fit has used, and rows nearly equal to them, are left out. The score is recall@10 against exact search
-    on the originals; with --pairs also R@1, R@5 and R@10 of the partner, with --labels R@1 by class.
+    Rows that the fit has used, and rows nearly equal to them, are left out. The scores are recall@10, @1 and @100
+    against exact search on the originals; with --pairs also R@1, R@5 and R@10 of the partner, with --labels R@1 and
+    mAP@R by class. With --queries and --qrels also nDCG@10 and recall@100 among all rows: the fit may have used these,
+    as long as it has not used the queries, and queries that it has used are left out.
     """
     from arfc.io import check_file_output, open_features, text_writer
 
@@ -66,7 +81,17 @@ def evaluate_command(
             bar.total = total
             bar.update(done - bar.n)
 
-        result = evaluate(model, opened, pairs=pairs, labels=labels, report=report)
+        result = evaluate(
+            model,
+            opened,
+            pairs=pairs,
+            labels=labels,
+            queries=queries,
+            qrels=qrels,
+            query_ids=query_ids,
+            ids=ids,
+            report=report,
+        )
     if target is not None:
         text_writer(target, to_json(result) + "\n", overwrite=overwrite)
     if report_path is not None:

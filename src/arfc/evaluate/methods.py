@@ -1,92 +1,91 @@
 """arfc and the cheap ways to the same size, in one shape."""
-# M sampled rows, Q queries, S seen rows, D feature dims
+# M rows of a set, S seen rows, D feature dims, K dims
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from arfc.baselines import Int8, Klt, KltCodec, Truncation
 from arfc.codec import Codes, ScalarCodec
 from arfc.scores import unit_rows
-from arfc.search import exact_search
-from arfc.shapes import Array, Bool, Float32, Int64
+from arfc.shapes import Array, Float, Float32
 
 if TYPE_CHECKING:
     from arfc.compressor import Compressor
 
-K = 10
 LEAST_SEEN_ROWS = 1_000
 """Seen rows that the byte baselines are fitted on, at least; with fewer they would look worse than they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Small:
-    """Rows as a method makes them, at its largest size; they can be cut to any smaller one."""
+    """The rows of a set as a method makes them at one size."""
 
-    asked: Float32[Array, "M D"]
+    asked: Float[Array, "M K"]
     """As they ask."""
-    stored: Float32[Array, "M D"] | Codes
-    """As they are stored."""
-
-    def at(self, size: int) -> Small:
-        """Return the rows at `size` dims; or at `size` bytes, which queries in full ask."""
-        if isinstance(self.stored, Codes):
-            return Small(asked=self.asked, stored=self.stored.truncate(bytes=size))
-        return Small(asked=self.asked[:, :size], stored=self.stored[:, :size])
-
-    def search(self, asks_M: Bool[Array, " M"], answers: Small, answers_M: Bool[Array, " M"]) -> Int64[Array, "Q 10"]:
-        """Return the nearest rows to those that ask, as places among those that answer.
-
-        Raises: RowError when a row is zero.
-        """
-        stored = answers.stored
-        rows = Codes(stored.packed[answers_M], stored.codec) if isinstance(stored, Codes) else stored[answers_M]
-        return exact_search(self.asked[asks_M], rows, k=K)[0]
+    stored: Float[Array, "M K"]
+    """As they are stored; codes decoded."""
 
 
-Method = Callable[[Float32[Array, "M D"]], Small]
+Method = Callable[[Float32[Array, "M D"]], Callable[[int], Small]]
+"""Takes a set of rows, and returns what makes them of any size of its ladder; the work for all sizes is done once."""
+
+
+def of_floats(compress: Callable[[Array], Array]) -> Method:
+    """Return the method that keeps the first dims of what `compress` makes."""
+
+    def apply(rows_MD: Array) -> Callable[[int], Small]:
+        small_MD = compress(rows_MD)
+        return lambda dims: Small(asked=small_MD[:, :dims], stored=small_MD[:, :dims])
+
+    return apply
+
+
+def of_codes(project: Callable[[Array], Array], compress: Callable[[Array], Codes]) -> Method:
+    """Return the method that keeps the first bytes of what `compress` makes; queries are floats, from `project`."""
+
+    def apply(rows_MD: Array) -> Callable[[int], Small]:
+        asked_MK, codes = project(rows_MD), compress(rows_MD)
+        return lambda size: Small(asked=asked_MK, stored=codes.truncate(bytes=size).decode())
+
+    return apply
 
 
 def float_methods(model: Compressor) -> dict[str, Method | None]:
-    """Return how each method makes vectors of full width, whose prefixes are the smaller sizes."""
-
-    def whole(compress: Callable[[Array], Array]) -> Method:
-        def apply(side_MD: Array) -> Small:
-            small_MD = compress(side_MD)
-            return Small(asked=small_MD, stored=small_MD)
-
-        return apply
-
+    """Return how each method makes vectors."""
     klt, truncation = _own_klt(model), Truncation(width=model.width)
     return {
-        "arfc": whole(lambda side_MD: _coordinates(model, side_MD)),
-        "klt": whole(lambda side_MD: klt.compress(side_MD, dims=model.width)),
-        "truncation": whole(lambda side_MD: truncation.compress(side_MD, dims=model.width)),
+        "arfc": of_floats(lambda rows_MD: _coordinates(model, rows_MD)),
+        "klt": of_floats(lambda rows_MD: klt.compress(rows_MD, dims=model.width)),
+        "truncation": of_floats(lambda rows_MD: truncation.compress(rows_MD, dims=model.width)),
     }
 
 
 def byte_methods(model: Compressor, seen_SD: Float32[Array, "S D"], *, largest: int) -> dict[str, Method | None]:
-    """Return how each method makes codes of `largest` bytes; None for those that lack rows to be fitted on."""
+    """Return how each method makes codes of up to `largest` bytes; None for those that lack rows to be fitted on."""
 
-    def ours(side_MD: Array) -> Small:
-        codes = model.compress(side_MD, bytes=largest)
-        return Small(asked=_coordinates(model, side_MD), stored=codes)
+    def ours(rows_MD: Array) -> Codes:
+        codes = model.compress(rows_MD, bytes=largest)
+        assert isinstance(codes, Codes)
+        return codes
 
-    def cheap(method: KltCodec | Int8) -> Method:
-        return lambda side_MD: Small(asked=method.project(side_MD), stored=method.compress(side_MD, bytes=largest))
-
+    methods: dict[str, Method | None] = {"arfc": of_codes(lambda rows_MD: _coordinates(model, rows_MD), ours)}
     if len(seen_SD) < LEAST_SEEN_ROWS:
-        return {"arfc": ours, "klt": None, "int8": None}
+        return methods | {"klt": None, "int8": None}
     klt = _own_klt(model)
     rotated_SD = klt.rotate(unit_rows(seen_SD), dims=model.width)
     klt_codec = KltCodec(klt=klt, codec=ScalarCodec.fit(rotated_SD))
-    return {"arfc": ours, "klt": cheap(klt_codec), "int8": cheap(Int8.fit(seen_SD))}
+    cheap: dict[str, KltCodec | Int8] = {"klt": klt_codec, "int8": Int8.fit(seen_SD)}
+    for name, baseline in cheap.items():
+        methods[name] = of_codes(baseline.project, partial(baseline.compress, bytes=largest))
+    return methods
 
 
-def _coordinates(model: Compressor, side_MD: Array) -> Float32[Array, "M D"]:
-    small_MD = model.compress(side_MD, dims=model.width)
+def _coordinates(model: Compressor, rows_MD: Array) -> Float32[Array, "M D"]:
+    small_MD = model.compress(rows_MD, dims=model.width)
     assert not isinstance(small_MD, Codes)
     return small_MD
 

@@ -1,5 +1,5 @@
 """Score a model on rows its fit has not used, next to the cheap ways to the same size."""
-# N rows, M sampled rows, Q queries, D feature dims
+# N rows, M sampled rows, Q queries, D feature dims, E judgements
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arfc.errors import RowError, ShapeError, SizeError
-from arfc.evaluate.intervals import interval, interval_and_retention
-from arfc.evaluate.methods import LEAST_SEEN_ROWS, K, Small, byte_methods, float_methods
+from arfc.errors import ConfigError, RowError, ShapeError, SizeError
+from arfc.evaluate.among import ClassRetrieval, NeighbourFidelity, with_mates
+from arfc.evaluate.cross_modal import CrossModal
+from arfc.evaluate.measure import measure
+from arfc.evaluate.methods import LEAST_SEEN_ROWS, byte_methods, float_methods
+from arfc.evaluate.qrels import open_qrels
 from arfc.evaluate.sample import Sample, draw
+from arfc.evaluate.task import Task
+from arfc.evaluate.text_retrieval import TextRetrieval
 from arfc.io import Features, open_labels
-from arfc.scores import recall_at_k, unit_rows
-from arfc.search import exact_search
-from arfc.shapes import Array, Bool, Float32, Float64, Int64
+from arfc.scores import unit_rows
 from arfc.sizes import byte_ladder, float_ladder
 
 if TYPE_CHECKING:
     from arfc.compressor import Compressor
-
-SAME_COSINE = 0.99999
-"""Rows at least this near are one and the same: the right partner of one is right for the other."""
-PARTNER_PLACES = (1, 5, 10)
 
 
 def evaluate(
@@ -32,62 +31,57 @@ def evaluate(
     *,
     pairs: object = None,
     labels: object = None,
-    queries: int = 2000,
+    queries: object = None,
+    qrels: object = None,
+    ids: object = None,
+    query_ids: object = None,
+    most_queries: int = 2000,
     seed: int = 0,
     report: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Return the scores of arfc and of the cheap ways at a ladder of sizes, ready for JSON: see `arfc.evaluate`.
 
     Rows that the fit has used, for training or for choosing, and their near-duplicates are left out. Of the others at
-    most `queries` ask and at most 20,000 answer, drawn over the whole input; no row does both. recall@10 is held
-    against exact search on the originals; with `pairs`, R@1, R@5 and R@10 of the partner among all drawn rows, both
-    ways; with `labels`, the share of queries whose nearest row is of their class. Codes are asked by float queries.
+    most `most_queries` ask and at most 20,000 answer, drawn over the whole input; no row does both. recall@10, @1 and
+    @100 are held against exact search on the originals; with `pairs`, R@1, R@5 and R@10 of the partner among all drawn
+    rows, both ways; with `labels`, R@1 and mAP@R of rows of the same class. Codes are asked by float queries.
+
+    With `queries` and `qrels` (as `open_qrels` takes them, with `query_ids` and `ids`), nDCG@10 and recall@100 of the
+    documents, which are all rows of `x`: those that the fit has used, too, as long as it has not used the queries.
 
     The KLT is the model's own, which has learned from the same rows. The byte baselines are fitted on the rows of the
     input that the fit has used, and left out (None) where these are fewer than 1,000. A score is None too where a row
     is cut to zeros. `report` is called with the number of sizes done and of all sizes.
 
-    Shapes: x and pairs (N, D); labels (N,).
-    Raises: RowError when fewer than 100 rows are unseen; ShapeError, DtypeError, InputError; SizeError for `queries`.
+    Shapes: x and pairs (N, D); labels (N,); queries (Q, D); qrels (E, 3).
+    Raises: RowError when fewer than 100 rows are unseen, or no query can be scored; ShapeError, DtypeError, InputError;
+    SizeError for `most_queries`; ConfigError when only one of queries and qrels is given; MissingExtraError.
     """
-    if isinstance(queries, bool) or not isinstance(queries, int) or queries < 1:
-        raise SizeError(f"queries must be a whole number of at least 1, got {queries!r}; try 2000")
+    if isinstance(most_queries, bool) or not isinstance(most_queries, int) or most_queries < 1:
+        raise SizeError(f"most_queries must be a whole number of at least 1, got {most_queries!r}; try 2000")
+    if (queries is None) != (qrels is None):
+        given, missing = ("queries", "qrels") if qrels is None else ("qrels", "queries")
+        raise ConfigError(f"queries and qrels must be given together, got {given} alone; give {missing} too")
+    if qrels is None and (ids is not None or query_ids is not None):
+        raise ConfigError("ids must come with qrels that use them, got ids alone; give queries and qrels too")
     sides = _open_sides(model, x, pairs)
     labels_N = None if labels is None else open_labels(labels, sides[0].rows)
+    judged = None
+    if queries is not None:
+        judged = _judged(model, sides[0], queries, qrels, ids=ids, query_ids=query_ids)
     for side in sides:
         side.validate()
-    sample = draw(sides, labels_N, model.seen, queries=queries, seed=seed)
+    sample = draw(sides, labels_N, model.seen, queries=most_queries, seed=seed)
+    tasks, notes = _tasks(sample)
+    if judged is not None:
+        tasks.append(judged[0])
+        notes.append(judged[1])
     ladders = {"dims": float_ladder(model.width), "bytes": byte_ladder(model.width, model.codec.largest_bytes)}
     methods = {
         "dims": float_methods(model),
         "bytes": byte_methods(model, sample.seen, largest=ladders["bytes"][-1]),
     }
-    truth_QK = exact_search(sample.sides[0][sample.asks], sample.sides[0][~sample.asks], k=K)[0]
-    uncompressed = _scores(sample, [Small(asked=side_MD, stored=side_MD) for side_MD in sample.sides], truth_QK)
-    cells: dict[tuple[str, str, int], dict[str, dict[str, float | None]]] = {}
-    zeroed: dict[tuple[str, str], list[int]] = {}
-    total = sum(len(ladders[unit]) * sum(m is not None for m in group.values()) for unit, group in methods.items())
-    for unit, name, method in [(u, n, m) for u, group in methods.items() for n, m in group.items() if m is not None]:
-        smalls = [method(side_MD) for side_MD in sample.sides]
-        for size in ladders[unit]:
-            try:
-                scores = _scores(sample, [small.at(size) for small in smalls], truth_QK)
-                cells[unit, name, size] = {
-                    metric: interval_and_retention(scores_Q, uncompressed[metric], seed=seed)
-                    for metric, scores_Q in scores.items()
-                }
-            except RowError:
-                cells[unit, name, size] = {}
-                zeroed.setdefault((unit, name), []).append(size)
-            if report:
-                report(len(cells), total)
-
-    def rows(metric: str, unit: str) -> list[dict[str, Any]]:
-        sizes = [{"dims": size, "bytes": 4 * size} if unit == "dims" else {"bytes": size} for size in ladders[unit]]
-        return [
-            row | {name: cells.get((unit, name, row[unit]), {}).get(metric) for name in methods[unit]} for row in sizes
-        ]
-
+    tables, missing_scores = measure(tasks, methods, ladders, seed=seed, report=report)
     return {
         "rows": sides[0].rows,
         "checked_rows": sample.checked_rows,
@@ -95,16 +89,8 @@ def evaluate(
         "queries": int(sample.asks.sum()),
         "database_rows": int((~sample.asks).sum()),
         "seed": seed,
-        "tables": [
-            {
-                "metric": metric,
-                "uncompressed": interval(scores_Q, seed=seed),
-                "floats": rows(metric, "dims"),
-                "bytes": rows(metric, "bytes"),
-            }
-            for metric, scores_Q in uncompressed.items()
-        ],
-        "notes": [_about_byte_baselines(sample), *(_about_zeros(*where, sizes) for where, sizes in zeroed.items())],
+        "tables": tables,
+        "notes": [_about_byte_baselines(sample), *notes, *missing_scores],
     }
 
 
@@ -121,35 +107,52 @@ def _open_sides(model: Compressor, x: object, pairs: object) -> list[Features]:
     return [features, partners]
 
 
-def _scores(sample: Sample, smalls: list[Small], truth_QK: Int64[Array, "Q 10"]) -> dict[str, Float64[Array, " Q"]]:
-    """Return every metric of one method at one size, for each query.
-
-    Raises: RowError when a row is zero.
-    """
-    asks_M = sample.asks
-    found_QK = smalls[0].search(asks_M, smalls[0], ~asks_M)
-    scores = {f"recall@{K}": recall_at_k(truth_QK, found_QK)}
+def _tasks(sample: Sample) -> tuple[list[Task], list[str]]:
+    """Return what can be scored on the drawn rows, and notes on what is left out."""
+    asks_Q, answers_N = np.flatnonzero(sample.asks), np.flatnonzero(~sample.asks)
+    sets, notes = dict(zip(("features", "pairs"), sample.sides, strict=False)), []
+    features = {"features": sets["features"]}
+    tasks: list[Task] = [NeighbourFidelity(rows=features, asks=asks_Q, answers=answers_N)]
     if sample.labels is not None:
-        same_Q = sample.labels[~asks_M][found_QK[:, 0]] == sample.labels[asks_M]
-        scores["R@1 by class"] = same_Q.astype(np.float64)
-    if len(smalls) == 2:
-        for asker, way in enumerate(("features to pairs", "pairs to features")):
-            found_QK = smalls[asker].search(asks_M, smalls[1 - asker], np.ones_like(asks_M))
-            right_QK = _right(found_QK, np.flatnonzero(asks_M), sample.sides)
-            for best in PARTNER_PLACES:
-                scores[f"R@{best} {way}"] = np.any(right_QK[:, :best], axis=1).astype(np.float64)
-    return scores
+        kept_Q = with_mates(sample.labels, asks_Q, answers_N)
+        if len(kept_Q):
+            tasks.append(ClassRetrieval(rows=features, groups=sample.labels, asks=kept_Q, answers=answers_N))
+        if len(kept_Q) < len(asks_Q):
+            alone = len(asks_Q) - len(kept_Q)
+            notes.append(f"by class: {alone:,} queries are left out, as no row that answers is of their class")
+    if len(sets) == 2:
+        each_M = np.arange(len(sample.asks))
+        tasks.append(CrossModal(rows=sets, image_of_text=each_M, asking_images=asks_Q, asking_texts=asks_Q))
+    return tasks, notes
 
 
-def _right(
-    found_QK: Int64[Array, "Q K"], asks_Q: Int64[Array, " Q"], sides: list[Float32[Array, "M D"]]
-) -> Bool[Array, "Q K"]:
-    """Say which of the rows found are the partner, equal it, or are the partner of an equal of the asker."""
-    right_QK: Bool[Array, "Q K"] = found_QK == asks_Q[:, None]
-    for unit_MD in map(unit_rows, sides):
-        for place in range(found_QK.shape[1]):
-            right_QK[:, place] |= np.einsum("qd,qd->q", unit_MD[found_QK[:, place]], unit_MD[asks_Q]) > SAME_COSINE
-    return right_QK
+def _judged(
+    model: Compressor, corpus: Features, queries: object, qrels: object, *, ids: object, query_ids: object
+) -> tuple[Task, str]:
+    """Return the task of finding what was judged relevant, for the queries that the fit has not used, and a note.
+
+    Raises: RowError when no query is left.
+    """
+    asked = model.open(queries, name="queries")
+    asked.validate()
+    corpus.validate()
+    qrels_E3 = open_qrels(qrels, queries=asked.rows, documents=corpus.rows, ids=ids, query_ids=query_ids)
+    rows_QD = asked.read(0, asked.rows)
+    answered_Q = np.isin(np.arange(asked.rows), qrels_E3[qrels_E3[:, 2] > 0, 0])
+    used_Q = model.seen.contains(unit_rows(rows_QD))
+    kept_Q = np.flatnonzero(answered_Q & ~used_Q)
+    unanswered, used = int((~answered_Q).sum()), int((answered_Q & used_Q).sum())
+    left_out = f"{unanswered:,} without a relevant row, {used:,} that the fit has used"
+    if not len(kept_Q):
+        raise RowError(f"some queries must be judged and unknown to the fit, got none: {left_out}; give it others")
+    qrels_E3 = qrels_E3[np.isin(qrels_E3[:, 0], kept_Q)]
+    qrels_E3[:, 0] = np.searchsorted(kept_Q, qrels_E3[:, 0])
+    sets = {"queries": rows_QD[kept_Q], "corpus": corpus.read(0, corpus.rows)}
+    note = (
+        f"nDCG@10 and recall@100: {len(kept_Q):,} queries ask all {corpus.rows:,} rows, also those that the fit has "
+        f"used: the queries are what is held out; left out of them: {left_out}"
+    )
+    return TextRetrieval(rows=sets, qrels=qrels_E3), note
 
 
 def _about_byte_baselines(sample: Sample) -> str:
@@ -159,7 +162,3 @@ def _about_byte_baselines(sample: Sample) -> str:
         f"klt and int8 codes are left out: they are fitted on rows of the input that the fit has used, at least "
         f"{LEAST_SEEN_ROWS:,} of them, and there are {len(sample.seen):,}"
     )
-
-
-def _about_zeros(unit: str, name: str, sizes: list[int]) -> str:
-    return f"{name} has no score at {', '.join(map(str, sizes))} {unit}: some rows are zero there"
