@@ -1,4 +1,4 @@
-"""The user's object: fit, compress, decompress, search, save, load."""
+"""The user's object: fit, compress, decompress, search, plan, save, load."""
 # N rows, D feature dims, K dims kept, B bytes per vector, Q queries
 
 from __future__ import annotations
@@ -211,6 +211,24 @@ class Compressor:
                 "were they made by this model?"
             )
         return exact_search(self.compress(asked, dims=stored.width), stored, k=k)
+
+    def plan(
+        self,
+        x: object,
+        *,
+        keep: float = 0.95,
+        metric: str = "recall@10",
+        pairs: object = None,
+        labels: object = None,
+        seed: int = 0,
+    ) -> dict[str, Any]:
+        """Return the smallest bytes and dims that keep a share of a score on rows the fit has not used.
+
+        See `arfc.evaluate.plan.plan`.
+        """
+        from arfc.evaluate.plan import plan
+
+        return plan(self, x, keep=keep, metric=metric, pairs=pairs, labels=labels, seed=seed)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model folder (docs/format.md); it appears whole or not at all.

@@ -6,7 +6,7 @@ import pytest
 
 from arfc import __version__
 
-COMMANDS = ["fit", "compress", "decompress", "evaluate", "info"]
+COMMANDS = ["fit", "compress", "decompress", "evaluate", "plan", "info"]
 
 
 def test_help_lists_the_commands_in_the_order_of_their_use(arfc):
@@ -21,7 +21,8 @@ def test_help_lists_the_commands_in_the_order_of_their_use(arfc):
         ("fit", "-o --pairs --labels --budget --steps --seed --resume --overwrite --json"),
         ("compress", "-m -o --dims --ratio --bytes --overwrite --json"),
         ("decompress", "-m -o --overwrite --json"),
-        ("evaluate", "-m --pairs --labels --queries --qrels --query-ids --ids --json"),
+        ("evaluate", "-m --pairs --labels --queries --qrels --query-ids --ids --json --report --overwrite"),
+        ("plan", "-m --keep --metric --pairs --labels --json"),
         ("info", "--json"),
     ],
 )

@@ -44,7 +44,7 @@ def made_table(metric, top):
         | {name: made_cell(score(size, half), top) for name, half in (("arfc", 5), ("klt", 6), ("truncation", 30))}
         for size in (8, 16, 32, 64)
     ]
-    return {"metric": metric, "uncompressed": made_cell(top, top), "floats": floats, "bytes": codes}
+    return {"metric": metric, "queries": 750, "uncompressed": made_cell(top, top), "floats": floats, "bytes": codes}
 
 
 @pytest.fixture(scope="module")

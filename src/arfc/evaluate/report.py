@@ -70,6 +70,7 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
     series = series_of(table)
     return {
         "metric": table["metric"],
+        "queries": table["queries"],
         "uncompressed": score_text(table["uncompressed"]),
         "verdict": verdict(table),
         "charts": {unit: _chart(table, series, unit=unit) for unit in CHARTS},

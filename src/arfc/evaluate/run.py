@@ -64,7 +64,7 @@ def evaluate(
         raise ConfigError(f"queries and qrels must be given together, got {given} alone; give {missing} too")
     if qrels is None and (ids is not None or query_ids is not None):
         raise ConfigError("ids must come with qrels that use them, got ids alone; give queries and qrels too")
-    sides = _open_sides(model, x, pairs)
+    sides = open_sides(model, x, pairs)
     labels_N = None if labels is None else open_labels(labels, sides[0].rows)
     judged = None
     if queries is not None:
@@ -72,7 +72,7 @@ def evaluate(
     for side in sides:
         side.validate()
     sample = draw(sides, labels_N, model.seen, queries=most_queries, seed=seed)
-    tasks, notes = _tasks(sample)
+    tasks, notes = tasks_of(sample)
     if judged is not None:
         tasks.append(judged[0])
         notes.append(judged[1])
@@ -90,11 +90,15 @@ def evaluate(
         "database_rows": int((~sample.asks).sum()),
         "seed": seed,
         "tables": tables,
-        "notes": [_about_byte_baselines(sample), *notes, *missing_scores],
+        "notes": [about_byte_baselines(sample), *notes, *missing_scores],
     }
 
 
-def _open_sides(model: Compressor, x: object, pairs: object) -> list[Features]:
+def open_sides(model: Compressor, x: object, pairs: object) -> list[Features]:
+    """Return the features and, where there are any, their partners.
+
+    Raises: ShapeError when these have other rows than the features; as `Compressor.open`.
+    """
     features = model.open(x)
     if pairs is None:
         return [features]
@@ -107,7 +111,7 @@ def _open_sides(model: Compressor, x: object, pairs: object) -> list[Features]:
     return [features, partners]
 
 
-def _tasks(sample: Sample) -> tuple[list[Task], list[str]]:
+def tasks_of(sample: Sample) -> tuple[list[Task], list[str]]:
     """Return what can be scored on the drawn rows, and notes on what is left out."""
     asks_Q, answers_N = np.flatnonzero(sample.asks), np.flatnonzero(~sample.asks)
     sets, notes = dict(zip(("features", "pairs"), sample.sides, strict=False)), []
@@ -155,7 +159,8 @@ def _judged(
     return TextRetrieval(rows=sets, qrels=qrels_E3), note
 
 
-def _about_byte_baselines(sample: Sample) -> str:
+def about_byte_baselines(sample: Sample) -> str:
+    """Say what the byte baselines are fitted on, or why there are none."""
     if len(sample.seen) >= LEAST_SEEN_ROWS:
         return f"klt and int8 codes are fitted on {len(sample.seen):,} rows of the input that the fit has used"
     return (
