@@ -17,12 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _data import ROOT, TASKS, Task, load
 
 import arfc
+from _data import ROOT, load
+from _sets import DataSet
 from arfc import Compressor
 from arfc.evaluate import evaluate, format_table
 
+TASKS = ("captions", "muge", "captions-labels", "cifar10-labels")
+"""Sets; `-labels` are fitted with labels: the image of each caption, the class of each picture."""
 BASELINE_ROWS = 10_000
 """Fit rows that the byte baselines are fitted on; never scored."""
 
@@ -34,22 +37,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "records" / "quality.jsonl")
     options = parser.parse_args()
     for name in options.tasks:
-        record = measure(name, load(name), seed=options.seed)
+        record = measure(name, load(name.removesuffix("-labels")), seed=options.seed)
         with options.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
 
-def measure(name: str, task: Task, *, seed: int) -> dict[str, object]:
+def measure(name: str, data: DataSet, *, seed: int) -> dict[str, object]:
     """Fit, score, print the table, return the record."""
     started = time.monotonic()
-    model = Compressor.fit(task.fit, labels=task.fit_labels, seed=seed)
+    fit_labels = data.labels if name.endswith("-labels") else None
+    model = Compressor.fit(data.fit, labels=fit_labels, seed=seed)
     fit_s = time.monotonic() - started
-    baseline_rows = np.random.default_rng(seed).permutation(len(task.fit))[:BASELINE_ROWS]
-    seen = model.seen.contains(_unit(task.fit[baseline_rows]))
-    rows = np.concatenate([task.fit[baseline_rows[seen]], task.test])
-    labels = None
-    if task.fit_labels is not None and task.test_labels is not None:
-        labels = np.concatenate([task.fit_labels[baseline_rows[seen]], task.test_labels])
+    baseline_rows = np.random.default_rng(seed).permutation(len(data.fit))[:BASELINE_ROWS]
+    baseline_rows = baseline_rows[model.seen.contains(_unit(data.fit[baseline_rows]))]
+    (test,) = data.test[0].rows.values()
+    rows = np.concatenate([data.fit[baseline_rows], test])
+    labels = None if fit_labels is None else np.concatenate([fit_labels[baseline_rows], data.test[0].groups])
     result = evaluate(model, rows, labels=labels, seed=seed)
     print(f"\n{name}, seed {seed}, fitted in {fit_s:.0f} s\n{format_table(result)}", flush=True)
     return {
@@ -59,7 +62,7 @@ def measure(name: str, task: Task, *, seed: int) -> dict[str, object]:
         "opening": model.facts["opening"],
         "history": {phase: entries for phase, entries in model.facts["history"].items() if phase != "openings"},
         "result": result,
-        "data_sha256": hashlib.sha256(task.fit.tobytes() + task.test.tobytes()).hexdigest(),
+        "data_sha256": hashlib.sha256(data.fit.tobytes() + test.tobytes()).hexdigest(),
         "config": model.facts["config"],
         "fit_data": model.facts["data"],
         "date": time.strftime("%Y-%m-%d"),
