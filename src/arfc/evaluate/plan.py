@@ -69,10 +69,14 @@ def plan(
     for side in sides:
         side.validate()
     sample = draw(sides, labels_N, model.seen, queries=MOST_QUERIES, seed=seed)
-    task, uncompressed_Q = _task_of(metric, tasks_of(sample)[0])
+    tasks, notes = tasks_of(sample)
+    task, uncompressed_Q = _task_of(metric, tasks)
     halves = _Halves(metric, uncompressed_Q, seed=seed)
     largest = model.codec.largest_bytes
-    ladders = {FLOATS: float_ladder(model.width), CODES: byte_ladder(model.width, largest)}
+    ladders = {
+        CODES: sorted({*byte_ladder(model.width, largest), largest}),  # The ladder may end below the longest code.
+        FLOATS: float_ladder(model.width),
+    }
     methods = {CODES: byte_methods(model, sample.seen, largest=largest), FLOATS: float_methods(model)}
     entries: list[dict[str, Any]] = []
     done = 0
@@ -100,7 +104,7 @@ def plan(
         "uncompressed": interval(uncompressed_Q[halves.reports], seed=seed),
         "methods": entries,
         "cheaper": {form: _cheaper(entry, entries) for form, entry in ours.items()},
-        "notes": [about_byte_baselines(sample)],
+        "notes": [about_byte_baselines(sample), *notes],
     }
 
 

@@ -43,7 +43,8 @@ def verdict(table: dict[str, Any]) -> Verdict:
             ],
         ),
     ]
-    return Verdict(head=_reach(codes, table["metric"], full_bytes), groups=[group for group in groups if group[1]])
+    head = [_reach(codes, table["metric"], full_bytes), *_as_cheap(codes, others)]
+    return Verdict(head=" ".join(head), groups=[group for group in groups if group[1]])
 
 
 def listed(parts: list[str]) -> str:
@@ -60,6 +61,19 @@ def _reach(ours: Series, metric: str, full_bytes: int) -> str:
     smaller = full_bytes / row["bytes"]
     gain = f", {smaller:.3g} times smaller than float32" if smaller > 1 else ""
     return f"{size_text(row)} keep {share_text(row)} of {metric}{gain}."
+
+
+def _as_cheap(ours: Series, others: list[Series]) -> list[str]:
+    """Name the method that keeps as much at the fewest bytes, when arfc takes as many or more."""
+    row = ours.first_to_keep(KEEP)
+    found = [(other, theirs) for other in others if (theirs := other.first_to_keep(KEEP)) is not None]
+    if row is None or not found:
+        return []
+    other, theirs = min(found, key=lambda pair: int(pair[1]["bytes"]))
+    if theirs["bytes"] > row["bytes"]:
+        return []
+    same = "the same" if theirs["bytes"] == row["bytes"] else "only"
+    return [f"With {other.label}, {same} {size_text(theirs)} do it, too."]
 
 
 def _others(ours: Series, others: list[Series]) -> list[str]:
