@@ -1,23 +1,21 @@
 """The table both demos print: how many of the true ten neighbours each method finds, at equal bytes.
 
-Letters: N rows, Q queries, D feature dims, K neighbours.
+Letters: N rows, Q queries, M queries and rows, D feature dims.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from arfc.baselines import Int8, Klt, KltCodec, Truncation
-from arfc.scores import recall_at_k
-from arfc.search import exact_search
+from arfc.evaluate import NeighbourFidelity, measure
+from arfc.evaluate.methods import Method, of_codes, of_floats
 from arfc.sizes import byte_ladder, float_ladder
-
-K = 10
-FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -42,42 +40,37 @@ def compare(model: Any, *, fit_ND: np.ndarray, queries_QD: np.ndarray, rows_ND: 
     `model` is a Compressor fitted on `fit_ND`, and so are the baselines; nothing was fitted on queries and rows.
     """
     width = fit_ND.shape[1]
-    truth_QK, _ = exact_search(queries_QD, rows_ND, k=K)
+    ladders = {"dims": float_ladder(width), "bytes": byte_ladder(width, width)}
 
-    def floats(method: Any) -> Callable[[int], np.ndarray]:
-        return lambda dims: exact_search(
-            method.compress(queries_QD, dims=dims), method.compress(rows_ND, dims=dims), k=K
-        )[0]
+    def floats(baseline: Any) -> Method:
+        return of_floats(partial(baseline.compress, dims=width))
 
-    def codes(method: Any) -> Callable[[int], np.ndarray]:
-        projected = method.project(queries_QD)
-        return lambda size: exact_search(projected, method.compress(rows_ND, bytes=size), k=K)[0]
+    def codes(baseline: Any) -> Method:
+        return of_codes(baseline.project, partial(baseline.compress, bytes=ladders["bytes"][-1]))
 
-    def lines(
-        searches: dict[str, Callable[[int], np.ndarray]], sizes: tuple[int, ...], unit: str, unit_bytes: int
-    ) -> list[Line]:
-        return [
-            Line(
-                size=f"{size} {unit}",
-                bytes_per_vector=size * unit_bytes,
-                recall={name: float(recall_at_k(truth_QK, search(size)).mean()) for name, search in searches.items()},
-            )
-            for size in sizes
-        ]
-
-    by_dims = {
-        "arfc": floats(model),
-        "KLT": floats(Klt.fit(fit_ND)),
-        "truncation": floats(Truncation.fit(fit_ND)),
+    methods = {
+        "dims": {
+            "arfc": floats(model),
+            "KLT": floats(Klt.fit(fit_ND)),
+            "truncation": floats(Truncation.fit(fit_ND)),
+        },
+        "bytes": {
+            "arfc": of_codes(partial(model.compress, dims=width), partial(model.compress, bytes=ladders["bytes"][-1])),
+            "KLT": codes(KltCodec.fit(fit_ND)),
+            "truncation": codes(Int8.fit(fit_ND)),
+        },
     }
-    by_bytes = {
-        "arfc": lambda size: model.search(queries_QD, model.compress(rows_ND, bytes=size), k=K)[0],
-        "KLT": codes(KltCodec.fit(fit_ND)),
-        "truncation": codes(Int8.fit(fit_ND)),
-    }
+    all_MD = np.concatenate([queries_QD, rows_ND])
+    asks_Q, answers_N = np.split(np.arange(len(all_MD)), [len(queries_QD)])
+    task = NeighbourFidelity(rows={"rows": all_MD}, asks=asks_Q, answers=answers_N)
+    table = measure([task], methods, ladders)[0][0]
     return [
-        *lines(by_dims, float_ladder(width), "dims float32", FLOAT_BYTES),
-        *lines(by_bytes, byte_ladder(width, width), "byte code", 1),
+        Line(
+            size=f"{row['dims']} dims float32" if "dims" in row else f"{row['bytes']} byte code",
+            bytes_per_vector=row["bytes"],
+            recall={name: row[name]["score"] for name in methods["dims"]},
+        )
+        for row in [*table["floats"], *table["bytes"]]
     ]
 
 

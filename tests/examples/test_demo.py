@@ -9,7 +9,6 @@ import demo
 from _docstrings import Docstring, collect, first_paragraph, near_duplicates, normalise, split
 from _table import Line, compare, format_lines
 from arfc.baselines import Klt, KltCodec
-from arfc.search import exact_search
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +24,6 @@ class KltModel:
 
     def compress(self, x, *, dims=None, bytes=None):
         return self.klt.compress(x, dims=dims) if bytes is None else self.coder.compress(x, bytes=bytes)
-
-    def search(self, queries, small, *, k):
-        return exact_search(self.coder.project(queries), small, k=k)
 
 
 def test_collect_finds_several_thousand_different_texts(items):
