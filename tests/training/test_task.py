@@ -67,6 +67,17 @@ def test_a_batch_is_anchors_with_their_nearest_rows():
     np.testing.assert_allclose(batch.edges, batch.entities @ batch.entities.T, atol=1e-6)
 
 
+@pytest.mark.parametrize(("kinds", "searches"), [({}, 1), ({"pairs": True}, 0), ({"labels": True}, 0)])
+def test_neighbours_are_searched_once_and_only_without_supervision(monkeypatch, kinds, searches):
+    searched, search = [], task_module.nearest
+    monkeypatch.setattr(task_module, "nearest", lambda rows, *, k: searched.append(k) or search(rows, k=k))
+    task = task_of(**kinds)
+    for step in range(2):
+        task.batch(step, phase=1, anchors=CONFIG.anchors)
+    task.scores(lambda x, dims: x[:, :dims])
+    assert searched == [CONFIG.neighbours] * searches
+
+
 @pytest.mark.parametrize("kinds", [{}, {"pairs": True}, {"labels": True}])
 def test_batches_repeat_under_seed_phase_and_step(kinds):
     batch = task_of(**kinds).batch(5, phase=1, anchors=CONFIG.anchors).entities

@@ -88,7 +88,6 @@ class Task:
         self.seed = seed
         self.width = fit.features.shape[1]
         self.neighbours = min(config.neighbours, len(fit) - 1)
-        self.near_ids = nearest(fit.features, k=self.neighbours)[0]
         rng = np.random.default_rng([seed, 2])
         answering = np.sort(rng.permutation(len(fit))[:ANSWERING_FIT_ROWS])
         asking = distinct(validation.features)
@@ -96,6 +95,11 @@ class Task:
         """Rows that answer validation queries, each once: copies tie for a place. The validation rows come first."""
         self.queries = min(SCORE_QUERIES, len(asking))
         self._truth = None if self.supervised else nearest_by(self.answering, self.queries)
+
+    @functools.cached_property
+    def near_ids(self) -> Tensor:
+        """Ids (N, neighbours) of the nearest fit rows of each; searched at their first use, none under supervision."""
+        return nearest(self.fit.features, k=self.neighbours)[0]
 
     @property
     def supervised(self) -> bool:
