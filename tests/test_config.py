@@ -148,12 +148,24 @@ def test_heads_divide_channels():
         ModelConfig(channels=16, heads=3)
 
 
-@given(steps=st.integers(1, 100_000))
-def test_steps_are_shared_out_in_the_phases_proportions(steps):
-    before, after = steps_of(Config()), steps_of(Config().with_steps(steps))
-    assert abs(sum(after) - steps) <= 1  # each phase is rounded by itself
-    for one, other in zip(before, after, strict=True):
-        assert abs(other - one * steps / sum(before)) <= 0.5
+@given(steps=st.integers(1, 100_000), planned=st.lists(st.integers(0, 900), min_size=3, max_size=3).filter(any))
+def test_steps_are_shared_out_in_the_phases_proportions(steps, planned):
+    before = Config(train=TrainConfig(**dict(zip(PHASES, planned, strict=True))))
+    after = steps_of(before.with_steps(steps))
+    assert sum(after) == steps
+    for one, other in zip(planned, after, strict=True):
+        assert abs(other - one * steps / sum(planned)) < 1
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1]), (13, [7, 3, 3])])
+def test_few_steps_go_to_those_that_rounding_takes_most_from(steps, expected):
+    config = Config(train=TrainConfig(linear_steps=700, arc_steps=300, decoder_steps=300))
+    assert steps_of(config.with_steps(steps)) == expected
+
+
+def test_no_steps_stay_none():
+    nothing = Config(train=TrainConfig(**dict.fromkeys(PHASES, 0)))
+    assert steps_of(nothing.with_steps(5)) == [0, 0, 0]
 
 
 def test_without_steps_the_config_stays():

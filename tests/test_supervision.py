@@ -86,6 +86,12 @@ def test_labels_may_be_text(classes, tiny_config, tmp_path):
     assert by_file.facts == by_array.facts
 
 
+def test_labels_of_few_rows(classes, tiny_config):
+    x, labels = classes[0][:300], np.arange(300) % 20
+    model = Compressor.fit(x, labels=labels, config=tiny_config(), progress=False)
+    assert (model.facts["data"]["validation_rows"], model.facts["data"]["test_rows"]) == (30, 30)
+
+
 def test_pairs_and_labels_together(pairs, tiny_config):
     left, right = pairs
     labels = np.arange(1200) % 5

@@ -77,7 +77,7 @@ class Compressor:
     ) -> Compressor:
         """Fit a model on features (N, D), with partners (N, D) or integer labels (N,) where there are any.
 
-        `budget` ("5m", or seconds) ends training in time; `steps` scales both phases to that many steps in all; without
+        `budget` ("5m", or seconds) ends training in time; `steps` scales the phases to that many steps in all; without
         either the config's steps run. `progress` shows a bar (None: only on a terminal) or is called after each step.
         Checkpoints go to the folder `checkpoint`; `resume` goes on from the last one. Ctrl-C ends training and keeps
         the best model so far.

@@ -146,7 +146,11 @@ class Config:
     """How it is fitted."""
 
     def with_steps(self, steps: int | None) -> Config:
-        """Return this config with its phases scaled to about `steps` steps in all; None keeps it as it is.
+        """Return this config with its phases scaled to `steps` steps in all; None keeps it as it is.
+
+        Each phase has its share, rounded down, and what is left over goes one by one to those that lost most by it, the
+        earlier one if equal. So with fewer steps than phases some have none: 1 step of the defaults is the linear
+        map's. A phase without steps stays without; where none has any, the total is 0.
 
         Raises: ConfigError.
         """
@@ -155,7 +159,11 @@ class Config:
         _require(_is_count(steps), "steps must be a whole number of at least 1", steps)
         names = ("linear_steps", "arc_steps", "decoder_steps")
         planned = [getattr(self.train, name) for name in names]
-        scaled = [round(steps * count / max(1, sum(planned))) for count in planned]
+        total = max(1, sum(planned))
+        scaled = [steps * count // total for count in planned]
+        lost = [steps * count % total for count in planned]
+        for index in sorted(range(len(names)), key=lambda i: -lost[i])[: sum(lost) // total]:
+            scaled[index] += 1
         train = dataclasses.replace(self.train, **dict(zip(names, scaled, strict=True)))
         return dataclasses.replace(self, train=train)
 

@@ -95,8 +95,21 @@ def test_a_truncated_checkpoint_is_refused(tmp_path):
             Checkpoints(tmp_path, fit_id="x", resume=True).open()
 
 
+def test_any_flipped_bit_is_refused(tmp_path):
+    """In the tensors, their names and shapes, the facts, the lengths: wherever it is, nothing is restored."""
+    saved(tmp_path)
+    path = tmp_path / "linear.safetensors"
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
+        with pytest.raises(ModelFileError, match=r"^checkpoint .*linear\.safetensors must be .*; remove it$"):
+            load(tmp_path)
+    path.write_bytes(whole)
+    assert load(tmp_path).step == 7
+
+
 def test_a_safetensors_file_of_another_program_is_refused(tmp_path):
-    for metadata in (None, {"format": "pt"}, {"arfc": "{"}):
+    for metadata in (None, {"format": "pt"}, {"arfc": "{"}, {"arfc": "[]"}, {"arfc": "{}"}):
         save_file({"a": torch.zeros(2)}, tmp_path / "linear.safetensors", metadata=metadata)
         with pytest.raises(ModelFileError, match="must be a whole safetensors file of arfc"):
             load(tmp_path)

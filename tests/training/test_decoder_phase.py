@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from arfc.training import decoder_phase
 from arfc.training.decoder_phase import DecoderPhase
 from arfc.training.objectives import reconstruction_loss
 
@@ -47,6 +48,21 @@ def test_score_is_minus_the_mean_share_of_the_linear_error(make_task, open_up):
             shares.append(float(reconstruction_loss(linear, decoded) / floor))
     assert DecoderPhase(network, task).score() == pytest.approx(-np.mean(shares), rel=1e-4)
     assert np.mean(shares) > 1.01
+
+
+def test_the_score_reads_rows_of_both_modalities(make_task, monkeypatch):
+    """More validation rows than are read: the partners, which stand below the features, must be among them."""
+    monkeypatch.setattr(decoder_phase, "SCORED_ROWS", 30)
+    task, network = make_task(pairs=True)
+    phase, read = DecoderPhase(network, task), []
+    monkeypatch.setattr(phase, "_shares", lambda unit, sizes: read.append(unit) or torch.zeros(len(sizes)))
+    phase.score()
+    counts = [
+        sum(bool((row == side).all(1).any()) for row in read[0])
+        for side in (task.validation.features, task.validation.partners)
+    ]
+    assert len(read[0]) <= 30 and sum(counts) == len(read[0])
+    assert abs(counts[0] - counts[1]) <= 1
 
 
 def test_training_lowers_the_decoding_error(make_task, run_to_the_end):

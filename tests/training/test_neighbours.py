@@ -66,6 +66,27 @@ def test_near_copies_share_a_group(copies, noise, half, common, seed):
     assert len(set(groups)) == 300  # and no two originals do
 
 
+@pytest.mark.parametrize("noise", [1e-4, 0.01, 0.02])
+@pytest.mark.parametrize("others", [3, 30, 150, 400])
+def test_near_copies_share_a_group_where_they_are_the_mean_of_all(rng, others, noise):
+    """600 rows, most of them near-copies of one: what the mean row leaves of them is noise that points anywhere."""
+    x = rng.standard_normal((others, 32))
+    copies = x[0] + noise * rng.standard_normal((600 - others, 32))
+    groups = groups_of(np.concatenate([x, copies]))
+    assert {groups[0]} == set(groups[others:])
+    assert len(set(groups)) == others
+
+
+@pytest.mark.parametrize(("common", "outliers"), [(10.0, 0), (10.0, 5), (100.0, 0), (100.0, 5), (1000.0, 0)])
+def test_a_common_direction_makes_no_duplicates(rng, common, outliers):
+    """Raw cosines of unrelated rows up to 0.99997, or 0.997 and a few rows that do not share the direction."""
+    x = rng.standard_normal((600, 32)) + common * np.eye(32)[0]
+    x[600 - outliers :] -= common * np.eye(32)[0]
+    raw = unit(x[:2])
+    assert float(raw[0] @ raw[1]) > {10: 0.6, 100: 0.995, 1000: 0.9999}[common]
+    assert len(set(groups_of(x))) == 600
+
+
 @pytest.mark.parametrize("copies", [4, 9, 40])
 def test_two_crowds_near_each_other_share_a_group(rng, copies):
     """Each row's nearest rows are all of its own crowd, so a short list of neighbours never names the other crowd."""

@@ -114,6 +114,51 @@ def test_pairs_stay_together_through_either_side(rng):
         check((parts.fit, parts.validation, parts.test), owner)
 
 
+def labelled_parts(rng, labels, seed):
+    features = torch.nn.functional.normalize(torch.from_numpy(rng.standard_normal((len(labels), 16))).float(), dim=1)
+    parts = split(Rows(features=features, labels=torch.from_numpy(np.asarray(labels))), Config(), seed=seed)
+    return parts.fit, parts.validation, parts.test
+
+
+@pytest.mark.parametrize(("classes", "size"), [(20, 5), (60, 5), (100, 10), (500, 19)])
+def test_small_classes_stay_whole(rng, classes, size):
+    """They name things, such as one image's captions."""
+    labels = rng.permutation(np.repeat(np.arange(classes), size))
+    for seed in range(3):
+        parts = labelled_parts(rng, labels, seed)
+        check(parts, labels)
+        assert min(len(parts[1]), len(parts[2])) >= 0.8 * max(20, len(labels) // 10)
+
+
+@pytest.mark.parametrize(("classes", "size"), [(20, 15), (10, 12), (10, 20), (2, 60)])
+def test_classes_without_room_in_a_held_out_part_are_split(rng, classes, size):
+    """300 rows of 20 classes: two of them would be all of the validation rows."""
+    labels = np.arange(classes * size) % classes
+    parts = labelled_parts(rng, labels, 0)
+    assert [len(part) for part in parts[1:]] == [max(20, len(labels) // 10)] * 2
+    assert len(np.unique(labels[parts[1]])) >= min(classes, 8)
+    assert set(labels[parts[1]]) <= set(labels[parts[0]])
+
+
+def test_a_few_large_classes_among_small_ones_go_to_fit(rng):
+    labels = np.concatenate([np.repeat(np.arange(60), 5), np.full(100, 60)])
+    parts = labelled_parts(rng, labels, 0)
+    check(parts, labels)
+    assert not (labels[np.concatenate(parts[1:])] == 60).any()
+
+
+def test_siblings_of_few_rows_fill_the_held_out_parts(rng):
+    """A hundred pairs, five captions to an image: a part needs four of the twenty images."""
+    images = np.repeat(rng.standard_normal((20, 16)), 5, axis=0)
+    unit = [
+        torch.nn.functional.normalize(torch.from_numpy(x).float(), dim=1)
+        for x in (rng.standard_normal((100, 16)), images)
+    ]
+    parts = split(Rows(features=unit[0], partners=unit[1]), Config(), seed=0)
+    check((parts.fit, parts.validation, parts.test), np.repeat(np.arange(20), 5))
+    assert len(parts.validation) == len(parts.test) == 20
+
+
 @given(rows=st.integers(1, 3000), most=st.integers(1, 500), seed=st.integers(0, 20))
 def test_sample_is_sorted_distinct_and_repeats(rows, most, seed):
     ids = sample_rows(rows, most, seed=seed)

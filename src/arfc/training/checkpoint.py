@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -94,7 +96,8 @@ class Checkpoints:
             for key, value in optimizer.state.get(p, {}).items():
                 tensors[f"adam.{key}/{name}"] = value.contiguous()
         facts = {k: getattr(state, k) for k in ("step", "elapsed_s", "best_score", "stale", "done", "history")}
-        header = {"arfc": json.dumps({**facts, "fit_id": self.fit_id, "fit_elapsed_s": elapsed_s})}
+        facts |= {"fit_id": self.fit_id, "fit_elapsed_s": elapsed_s}
+        header = {"arfc": json.dumps({**facts, "blake2b": digest(tensors, facts)})}
         path = self._path(phase)
         part = path.with_suffix(".part")
         with explain_write_errors(path):
@@ -140,8 +143,29 @@ class Checkpoints:
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                return tensors, json.loads(file.metadata()["arfc"])
-        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+                facts = json.loads(file.metadata()["arfc"])
+                written = facts.pop("blake2b")
+        except (SafetensorError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ModelFileError(
                 f"checkpoint {path} must be a whole safetensors file of arfc, got {error}; remove it"
             ) from error
+        if written != digest(tensors, facts):
+            raise ModelFileError(
+                f"checkpoint {path} must be a whole safetensors file of arfc, got bytes that have changed since it was "
+                "written; remove it"
+            )
+        return tensors, facts
+
+
+def digest(tensors: dict[str, Tensor], facts: dict[str, Any]) -> str:
+    """Return a hash of everything in a checkpoint: safetensors itself tells a file that is cut, not one that changed.
+
+    BLAKE2b, 64 hexadecimal digits, of the facts as JSON with sorted keys, and of name, dtype, shape and bytes of each
+    tensor in the order of names.
+    """
+    known = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=32)
+    for name in sorted(tensors):
+        tensor = tensors[name].numpy()
+        known.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        known.update(np.ascontiguousarray(tensor).data)
+    return known.hexdigest()

@@ -17,6 +17,7 @@ from arfc.training.task import Task
 PHASE = 3
 ROWS = 512
 SCORED_ROWS = 1000
+"""Most validation rows that a score reads, taken evenly over both modalities."""
 
 
 class DecoderPhase:
@@ -50,7 +51,8 @@ class DecoderPhase:
     def score(self) -> float:
         """Return minus the mean share over the size ladder, on validation rows."""
         sizes = [dims for dims in float_ladder(self.network.width) if dims < self.network.width]
-        unit_ND = self.task.validation.entities[:SCORED_ROWS]
+        entities = self.task.validation.entities
+        unit_ND = entities[:: -(-len(entities) // SCORED_ROWS)]
         return -float(self._shares(unit_ND, sizes).mean()) if sizes else 0.0
 
     def _shares(self, unit_ND: Tensor, sizes: list[int]) -> Float[Tensor, " sizes"]:

@@ -19,11 +19,11 @@ from arfc.training.linear_phase import LinearPhase
 from arfc.training.loop import Run, run_phase
 from arfc.training.neighbours import duplicate_groups, join_groups
 from arfc.training.openings import choose_openings
-from arfc.training.split import Split, split_rows
+from arfc.training.split import Split, held_out_rows, largest_group, split_rows
 from arfc.training.task import Rows, Task
 
 SMALL_CLASS_ROWS = 20
-"""Classes with fewer rows than this on average are kept whole by the split."""
+"""Classes with fewer rows than this on average name things rather than kinds, and are kept whole by the split."""
 LINEAR_SHARE = 0.35
 """Share of a time budget that phase 1 may use."""
 ARC_SHARE = 0.8
@@ -53,13 +53,18 @@ def split(rows: Rows, config: Config, *, seed: int) -> Split:
     """Split rows so that no duplicate group has rows in two parts.
 
     With pairs the groups go over both modalities: a row that is the partner of one row and a feature elsewhere ties
-    both.
+    both. With labels, small classes are kept whole too, unless the held-out parts of so few rows have no room for most
+    of them: then they are split as large ones are.
     """
     groups = duplicate_groups(rows.entities, cosine=config.train.duplicate_cosine)
     if rows.partners is not None:
         groups = join_groups(*groups.chunk(2))
-    if rows.labels is not None and len(rows) < SMALL_CLASS_ROWS * len(rows.labels.unique()):
-        groups = join_groups(groups, rows.labels.unique(return_inverse=True)[1] + int(groups.max()) + 1)
+    if rows.labels is not None:
+        _, class_N, sizes = rows.labels.unique(return_inverse=True, return_counts=True)
+        room = min(largest_group(wanted) for wanted in held_out_rows(len(rows), config.train))
+        most_fit = 2 * int(sizes[sizes <= room].sum()) >= len(rows)
+        if len(rows) < SMALL_CLASS_ROWS * len(sizes) and most_fit:
+            groups = join_groups(groups, class_N + int(groups.max()) + 1)
     return split_rows(groups.numpy(), config.train, seed=seed)
 
 

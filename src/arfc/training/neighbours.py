@@ -1,5 +1,5 @@
 """Exact nearest neighbours among the fit rows, and groups of near-duplicates."""
-# N rows, D feature dims, k neighbours, M crowded rows, m rows of a block
+# N rows, D feature dims, E dims with one more, k neighbours, M crowded rows, m rows of a block
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from arfc.shapes import Float, Int, Tensor
 
 BFLOAT16_ERROR = 0.008
 """More than what a cosine near 1 can lose in `nearest`."""
+NOISE_SHARE = 0.1
+"""Rows whose squared distance from the mean row is below this share of the spread have no direction from it to speak
+of. At a threshold of 0.995, rows at the mean are duplicates up to a squared distance of 0.001 of the spread, which is a
+raw cosine of 0.9995 where the other rows are far away."""
 
 
 @torch.no_grad()
@@ -38,12 +42,15 @@ def duplicate_groups(unit_ND: Float[Tensor, "N D"], *, cosine: float, k: int = 8
     """Return a group number per row: exact and near-duplicates, and whatever hangs together through them, share one.
 
     Near means a cosine of at least `cosine` once the mean row is taken away: with a strong common direction every raw
-    cosine is high. Exact duplicates are found without the neighbour search, however many copies there are.
+    cosine is high. Where most rows are near-copies of one, the mean is that row, and what is left of its copies is
+    noise that points anywhere; so all rows are given one more coordinate, equal for all, that is small against the
+    spread and large against such noise. Exact duplicates are found without the neighbour search, however many copies
+    there are.
     """
     distinct_ND, copy_of_N = torch.unique(unit_ND, dim=0, return_inverse=True)
     if len(distinct_ND) == 1:
         return torch.zeros(len(unit_ND), dtype=torch.long)
-    centred_ND = functional.normalize(distinct_ND - unit_ND.mean(0), dim=1)
+    centred_ND = _from_mean(distinct_ND, unit_ND.mean(0))
     ids_Nk, cosines_Nk = nearest(centred_ND, k=min(k, len(distinct_ND) - 1))
     near_Nk = _cosines(centred_ND, ids_Nk) >= cosine
     rows, columns = near_Nk.nonzero(as_tuple=True)
@@ -51,6 +58,19 @@ def duplicate_groups(unit_ND: Float[Tensor, "N D"], *, cosine: float, k: int = 8
     # A row whose k nearest are all near may have more of them: such rows are held against each other, all of them.
     crowded = (cosines_Nk[:, -1] >= cosine - BFLOAT16_ERROR).nonzero()[:, 0]
     return _join_near(group_N, centred_ND[crowded], crowded, cosine=cosine)[copy_of_N]
+
+
+def _from_mean(rows_ND: Float[Tensor, "N D"], mean_D: Float[Tensor, " D"]) -> Float[Tensor, "N E"]:
+    """Return unit rows, E = D + 1: directions from the mean, that of the last coordinate for rows at the mean itself.
+
+    The spread is the mean squared distance from the mean, weighted by itself: near-copies at the mean, however many,
+    leave it to the others. At most 1, the squared length of a row.
+    """
+    centred_ND = rows_ND - mean_D
+    square_N = centred_ND.square().sum(1)
+    spread = (square_N.square().sum() / square_N.sum()).clamp_max(1)
+    height_N1 = (NOISE_SHARE * spread).sqrt().expand(len(rows_ND), 1)
+    return functional.normalize(torch.cat([centred_ND, height_N1], 1), dim=1)
 
 
 def _join_near(

@@ -13,6 +13,9 @@ from arfc.errors import RowError
 LEAST_ROWS = 100
 """Fewest rows a fit accepts: below that no honest validation is left."""
 
+LEAST_GROUPS = 4
+"""Groups that a held-out part has room for at least: a larger one goes to fit, so no part is filled with copies."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
@@ -26,7 +29,7 @@ class Split:
 def split_rows(groups_N: np.ndarray, config: TrainConfig, *, seed: int) -> Split:
     """Deal whole groups at random: to validation until it has its share, then to test, the rest to fit.
 
-    A group larger than what a held-out part still needs goes to fit, so one big group can't fill a part with copies.
+    A group goes to a held-out part where it fits in what the part still needs and is no more than a quarter of it all.
 
     Raises: RowError for fewer than `LEAST_ROWS` rows, or when duplicates leave a part empty.
     """
@@ -37,13 +40,12 @@ def split_rows(groups_N: np.ndarray, config: TrainConfig, *, seed: int) -> Split
             "add rows or use arfc.baselines.Klt, which needs none to validate"
         )
     _, group_N, sizes = np.unique(groups_N, return_inverse=True, return_counts=True)
-    wanted_validation = min(config.max_validation_rows, max(LEAST_ROWS // 5, int(rows * config.validation_share)))
-    wanted_test = min(config.max_test_rows, max(LEAST_ROWS // 5, int(rows * config.test_share)))
+    wanted = dict(zip((1, 2), held_out_rows(rows, config), strict=True))
+    left = dict(wanted)
     part = np.zeros(len(sizes), dtype=np.int8)
-    left = {1: wanted_validation, 2: wanted_test}
     for group in np.random.default_rng([seed, 1]).permutation(len(sizes)):
         for number in (1, 2):
-            if sizes[group] <= max(1, left[number] // 4) and left[number] > 0:
+            if sizes[group] <= min(left[number], largest_group(wanted[number])):
                 part[group] = number
                 left[number] -= sizes[group]
                 break
@@ -59,6 +61,19 @@ def split_rows(groups_N: np.ndarray, config: TrainConfig, *, seed: int) -> Split
                 "or add rows where classes are small"
             )
     return Split(fit=parts[0], validation=parts[1], test=parts[2])
+
+
+def held_out_rows(rows: int, config: TrainConfig) -> tuple[int, int]:
+    """Return how many validation and test rows a split of `rows` aims at."""
+    return (
+        min(config.max_validation_rows, max(LEAST_ROWS // 5, int(rows * config.validation_share))),
+        min(config.max_test_rows, max(LEAST_ROWS // 5, int(rows * config.test_share))),
+    )
+
+
+def largest_group(wanted: int) -> int:
+    """Return the most rows a group may have to enter a held-out part of `wanted` rows."""
+    return max(1, wanted // LEAST_GROUPS)
 
 
 def sample_rows(rows: int, most: int, *, seed: int) -> np.ndarray:
