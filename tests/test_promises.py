@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arfc import Codes, Compressor
-from arfc.codec import ScalarCodec
+from arfc.codec import NestedCodec
 from arfc.errors import ArfcError, DtypeError, RowError, ShapeError
 from arfc.fingerprint import SeenRows
 from arfc.model.network import Network
@@ -30,7 +30,7 @@ def of_width(clustered, tiny_config, open_up):
             if width <= 384:
                 model = Compressor.fit(x, config=config, progress=False)
             else:  # to measure the curve of a wide model takes long
-                codec = ScalarCodec.fit(x, max_bits=1)
+                codec = NestedCodec.fit(x, max_bits=1)
                 model = Compressor(Network(width, config.model), codec, SeenRows.of(x), {"data": {"mean_norm": 1.0}})
             open_up(model.network, std=0.1)
             made[width] = model, x, model.compress(x, dims=width)
@@ -97,6 +97,15 @@ def test_short_codes_are_bitwise_the_beginning_of_long_ones(of_width, data, widt
     codes, longer = model.compress(x, bytes=short), model.compress(x, bytes=long)
     np.testing.assert_array_equal(codes.packed, longer.packed[:, :short])
     np.testing.assert_array_equal(codes.decode(), longer.truncate(bytes=short).decode())
+
+
+def test_joint_tokens_keep_the_prefix_and_the_row_alone(trained, fresh_rows):
+    unseen, codec = fresh_rows[2000:], trained.codec
+    assert codec.joint.tokens > 0
+    longest = trained.compress(unseen, bytes=codec.largest_bytes).packed
+    for size in range(1, codec.largest_bytes):
+        np.testing.assert_array_equal(trained.compress(unseen, bytes=size).packed, longest[:, :size])
+    np.testing.assert_array_equal(trained.compress(unseen[7:8], bytes=5).packed, longest[7:8, :5])
 
 
 # 3. Comparable as stored.

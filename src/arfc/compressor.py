@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import arfc
-from arfc.codec import Codes, ScalarCodec
+from arfc.codec import Codes, NestedCodec, ScalarCodec
 from arfc.config import Config
 from arfc.errors import ConfigError, ModelFileError, ShapeError, SizeError
 from arfc.fingerprint import SeenRows
@@ -43,7 +43,7 @@ class Compressor:
     Source: arXiv 2602.11494; docs/method.md sets its symbols beside ours.
     """
 
-    def __init__(self, network: Network, codec: ScalarCodec, seen: SeenRows, facts: dict[str, Any]) -> None:
+    def __init__(self, network: Network, codec: NestedCodec, seen: SeenRows, facts: dict[str, Any]) -> None:
         self.network = network
         self.codec = codec
         self.seen = seen
@@ -101,7 +101,7 @@ class Compressor:
             fitted = fit_network(rows, parts, config, seed=seed, run=run)
         network = fitted.network
         known = rows.take(np.concatenate([parts.fit, parts.validation]))
-        codec, klt_codec = _fit_codecs(network, rows.take(parts.fit))
+        codec, klt_codec = _fit_codecs(network, rows.take(parts.fit), seed=seed)
         model = cls(network, codec, SeenRows.of(known.entities.numpy()), {})
         data |= {"fit_rows": len(parts.fit), "validation_rows": len(parts.validation), "test_rows": len(parts.test)}
         model.facts = {
@@ -254,7 +254,7 @@ class Compressor:
         try:
             network = Network(facts["width"], Config.from_dict(facts["config"]).model)
             network.load_state_dict({name: torch.from_numpy(array) for name, array in parts["network"].items()})
-            codec, seen = ScalarCodec.from_arrays(parts["codec"]), SeenRows(**parts["seen"])
+            codec, seen = NestedCodec.from_arrays(parts["codec"]), SeenRows(**parts["seen"])
         except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
             line = textwrap.shorten(str(error), 160, placeholder=" ...")
             raise ModelFileError(
@@ -288,9 +288,9 @@ class Compressor:
 
 
 @torch.no_grad()
-def _fit_codecs(network: Network, fit_rows: Rows) -> tuple[ScalarCodec, ScalarCodec]:
-    """Train codecs on fit rows of all modalities: the model's own, and the KLT's to compare it with."""
+def _fit_codecs(network: Network, fit_rows: Rows, *, seed: int) -> tuple[NestedCodec, ScalarCodec]:
+    """Train codecs on fit rows of all modalities: the model's own, and KLT + bits to compare it with."""
     entities = fit_rows.entities
     chosen = entities[:: -(-len(entities) // CODEC_ROWS)]
     ours = torch.cat([network.compress(block, dims=network.width) for block in chosen.split(1024)])
-    return ScalarCodec.fit(ours.numpy()), ScalarCodec.fit((chosen @ network.klt.basis).numpy())
+    return NestedCodec.fit(ours.numpy(), seed=seed), ScalarCodec.fit((chosen @ network.klt.basis).numpy())

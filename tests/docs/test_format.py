@@ -30,11 +30,12 @@ def table(heading, after=""):
     return [(re.findall(r"`(.*?)`", row[1]), *row.groups()[1:]) for row in ROW.finditer(block)]
 
 
-def tensors_by_page(width, config, *, rows):
+def tensors_by_page(width, config, *, rows, joint_tokens=0):
     """Return name -> (dtype, shape) of every tensor that the page promises."""
     size = {"D": width, "C": config.channels, "S": config.solutions, "M": 8, "N": rows}
     size["W"] = math.ceil(width / min(config.tokens, width))
     size["T"] = math.ceil(width / size["W"])
+    size["P"], size["J"] = min(width, 256), joint_tokens
     size["O"] = max(1, math.ceil(min(width // 2, config.rotated_dims) / size["W"]))
     promised = {}
     for (name,), dtype, shape in table("### `model.safetensors`", after="| tensor "):

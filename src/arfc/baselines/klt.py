@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arfc.baselines.blocks import check_width, compressed_rows
-from arfc.baselines.product import stable_product
+from arfc.codec.product import stable_product
 from arfc.io import open_features
 from arfc.scores import unit_rows
 from arfc.shapes import Array, Float32

@@ -56,15 +56,23 @@ class ScalarCodec:
 
         Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
-        if not 1 <= max_bits <= 8:
-            raise SizeError(f"max_bits must lie in 1..8, got {max_bits}; try 8")
         vectors_NK = check_vectors(vectors_NK)
         if len(vectors_NK) == 0:
             raise RowError("vectors must have at least 1 row to fit a codec, got 0; give it a sample")
         norms_N = np.concatenate(
             [row_norms(vectors_NK[rows], first_row=rows.start) for rows in _blocks(len(vectors_NK))]
         )
-        trees = [grow_tree(_unit(column_N, norms_N), max_bits=max_bits) for column_N in vectors_NK.T]
+        return cls.fit_values(_unit(vectors_NK.T, norms_N).T, max_bits=max_bits)
+
+    @classmethod
+    def fit_values(cls, values_NK: Float[Array, "N K"], *, max_bits: int = 8) -> ScalarCodec:
+        """Train on values as they are, such as what another code has missed.
+
+        Raises: SizeError unless max_bits lies in 1..8.
+        """
+        if not 1 <= max_bits <= 8:
+            raise SizeError(f"max_bits must lie in 1..8, got {max_bits}; try 8")
+        trees = [grow_tree(column_N, max_bits=max_bits) for column_N in values_NK.T]
         return cls(
             thresholds=np.stack([tree.thresholds for tree in trees]),
             centroids=np.stack([tree.centroids for tree in trees]),
@@ -93,14 +101,21 @@ class ScalarCodec:
         """
         vectors_NK = check_vectors(vectors_NK, width=self.width)
         size = check_bytes(bytes_per_vector, largest=self.largest_bytes)
-        prefix = self._prefix(size)
-        borders = [
-            self._borders(dim, bits) for dim, bits in zip(prefix.dims.tolist(), prefix.bits.tolist(), strict=True)
-        ]
         packed_NB = np.empty((len(vectors_NK), size), dtype=np.uint8)
         for rows in _blocks(len(vectors_NK)):
             norms_n = row_norms(vectors_NK[rows], first_row=rows.start)
-            values_Un = _unit(vectors_NK[rows][:, prefix.dims].T, norms_n)
+            packed_NB[rows] = self.encode_values(_unit(vectors_NK[rows].T, norms_n).T, bytes_per_vector=size)
+        return packed_NB
+
+    def encode_values(self, values_NK: Float[Array, "N K"], *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
+        """Return the code of values as they are."""
+        prefix = self._prefix(bytes_per_vector)
+        borders = [
+            self._borders(dim, bits) for dim, bits in zip(prefix.dims.tolist(), prefix.bits.tolist(), strict=True)
+        ]
+        packed_NB = np.empty((len(values_NK), bytes_per_vector), dtype=np.uint8)
+        for rows in _blocks(len(values_NK)):
+            values_Un = np.ascontiguousarray(values_NK[rows][:, prefix.dims].T)
             index_Un = np.empty(values_Un.shape, dtype=np.uint8)
             for slot, borders_T in enumerate(borders):
                 index_Un[slot] = np.searchsorted(borders_T, values_Un[slot], side="right")
@@ -114,6 +129,10 @@ class ScalarCodec:
         Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
         """
         check_packed(packed_NB, largest_bytes=self.largest_bytes)
+        return self._unit_rows(self.decode_values(packed_NB))
+
+    def decode_values(self, packed_NB: UInt8[Array, "N B"]) -> Float[Array, "N K"]:
+        """Return the values that codes of `encode_values` stand for."""
         prefix = self._prefix(packed_NB.shape[1])
         by_slot_P = np.argsort(prefix.slot, kind="stable")
         shift_P = prefix.shift[by_slot_P, None]
@@ -126,7 +145,7 @@ class ScalarCodec:
             block_Kn = np.repeat(self.centroids[:, :1], index_Un.shape[1], axis=1)
             for dim, cells_L, index_n in zip(prefix.dims, cells, index_Un, strict=True):
                 block_Kn[dim] = cells_L[index_n]
-            vectors_NK[rows] = self._unit_rows(np.ascontiguousarray(block_Kn.T))
+            vectors_NK[rows] = block_Kn.T
         return vectors_NK
 
     def to_arrays(self) -> dict[str, Array]:

@@ -72,9 +72,9 @@ def plan(
     tasks, notes = tasks_of(sample)
     task, uncompressed_Q = _task_of(metric, tasks)
     halves = _Halves(metric, uncompressed_Q, seed=seed)
-    largest = model.codec.largest_bytes
+    largest = model.width  # one byte per dim, where every method ends
     ladders = {
-        CODES: sorted({*byte_ladder(model.width, largest), largest}),  # The ladder may end below the longest code.
+        CODES: sorted({*byte_ladder(model.width, largest), largest}),  # The ladder may end below it.
         FLOATS: float_ladder(model.width),
     }
     methods = {CODES: byte_methods(model, sample.seen, largest=largest), FLOATS: float_methods(model)}

@@ -76,7 +76,7 @@ def evaluate(
     if judged is not None:
         tasks.append(judged[0])
         notes.append(judged[1])
-    ladders = {"dims": float_ladder(model.width), "bytes": byte_ladder(model.width, model.codec.largest_bytes)}
+    ladders = {"dims": float_ladder(model.width), "bytes": byte_ladder(model.width, model.width)}
     methods = {
         "dims": float_methods(model),
         "bytes": byte_methods(model, sample.seen, largest=ladders["bytes"][-1]),

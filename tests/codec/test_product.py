@@ -8,12 +8,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arfc.baselines.product import stable_product
+from arfc.codec.product import stable_product
 
 DIGEST = """
 import hashlib, sys
 import numpy as np
-from arfc.baselines.product import stable_product
+from arfc.codec.product import stable_product
 rng = np.random.default_rng(0)
 product = stable_product(rng.random((600, 1000), np.float32), rng.random((1000, 90), np.float32), columns=90)
 assert "torch" not in sys.modules

@@ -1,0 +1,231 @@
+"""The model's byte code: joint tokens first, then bits where they help most; any prefix is the code of that size."""
+# N rows, H held-out rows, Q queries among them, K dims, P dims of the joint tokens, B bytes per vector
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from arfc.codec.codes import check_packed
+from arfc.codec.joint import LEAST_ROWS, JointTokens
+from arfc.codec.kmeans import CODEWORDS
+from arfc.codec.product import StableProduct
+from arfc.codec.rows import check_vectors, row_norms
+from arfc.codec.scalar import ScalarCodec
+from arfc.errors import ModelFileError, RowError
+from arfc.scores import recall_at_k, top_k
+from arfc.shapes import Array, Float32, UInt8
+from arfc.sizes import byte_ladder, check_bytes
+
+MOST_TOKENS = 32
+JOINT_DIMS = 256
+"""Dims that joint tokens speak of; the weak ones after them are left to the scalar levels."""
+LEAST_DIMS_PER_TOKEN = 4
+"""At more than two bits per dim scalar levels do as well."""
+FIT_ROWS = 20_000
+"""Most rows that codebooks are fitted on."""
+HELD_OUT_SHARE = 0.2
+MOST_HELD_OUT_ROWS = 4_000
+"""Rows apart from those, on which the levels are fitted: what joint tokens miss of rows they were fitted on is far less
+than what they miss of others, and levels of the former spoil every longer code (docs/log.md)."""
+TOKEN_CHOICES = (0, 4, 8, 16, 24, 32)
+_NEIGHBOURS = 10
+_ARRAYS = ("basis", "mean", "codebooks", "thresholds", "centroids", "order")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NestedCodec:
+    """Code unit rows in the eigenbasis of a sample: first joint tokens, then the scalar code of what they missed.
+
+    Both halves are one idea: what is stored so far predicts the vector, and the next piece corrects it where that helps
+    most. Joint tokens serve short codes, where all dims must share few bits; levels serve long ones.
+
+    Source: design.md's next-token prediction with quantised tokens; see `JointTokens` and `ScalarCodec`.
+    """
+
+    basis: Float32[Array, "K K"]
+    """One direction per column, strongest first."""
+    joint: JointTokens
+    levels: ScalarCodec
+    """Fitted on what the joint tokens missed."""
+
+    @classmethod
+    def fit(cls, vectors_NK: Array, *, seed: int = 0, most_tokens: int = MOST_TOKENS, max_bits: int = 8) -> NestedCodec:
+        """Fit on a sample of rows, and choose the number of joint tokens that serves held-out rows of it best.
+
+        The choice is by recall@10 of the rows' own neighbours, mean over the byte ladder. Few rows get no joint tokens:
+        256 codewords need more.
+
+        Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
+        """
+        vectors_NK = check_vectors(vectors_NK)
+        if len(vectors_NK) == 0:
+            raise RowError("vectors must have at least 1 row to fit a codec, got 0; give it a sample")
+        unit_NK = vectors_NK / row_norms(vectors_NK).astype(np.float32)[:, None]
+        basis_KK = _eigenbasis(unit_NK)
+        values_NK = unit_NK @ basis_KK
+        rng = np.random.default_rng([seed, 3])
+        order_N = rng.permutation(len(values_NK))
+        held_out = min(MOST_HELD_OUT_ROWS, int(HELD_OUT_SHARE * len(order_N)))
+        fit_rows = np.sort(order_N[held_out : held_out + FIT_ROWS])
+        tokens = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN)
+        if len(fit_rows) < LEAST_ROWS or tokens == 0:
+            return cls._of_levels(basis_KK, values_NK, max_bits=max_bits)
+        joint = JointTokens.fit(np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS]), tokens=tokens, rng=rng)
+        held_HK = values_NK[np.sort(order_N[:held_out])]
+        packed_HT = joint.encode(np.ascontiguousarray(held_HK[:, :JOINT_DIMS]), tokens=tokens)
+        chosen = _best_tokens(joint, held_HK, packed_HT)
+        if chosen == 0:
+            return cls._of_levels(basis_KK, values_NK, max_bits=max_bits)
+        kept = joint.first(chosen)
+        missed_HK = held_HK - _widened(kept.decode(packed_HT[:, :chosen]), held_HK.shape[1])
+        return cls(basis=basis_KK, joint=kept, levels=ScalarCodec.fit_values(missed_HK, max_bits=max_bits))
+
+    @classmethod
+    def _of_levels(
+        cls, basis_KK: Float32[Array, "K K"], values_NK: Float32[Array, "N K"], *, max_bits: int
+    ) -> NestedCodec:
+        levels = ScalarCodec.fit_values(values_NK, max_bits=max_bits)
+        return cls(basis=basis_KK, joint=_no_tokens(values_NK), levels=levels)
+
+    @property
+    def width(self) -> int:
+        """Dims K of the vectors."""
+        return len(self.basis)
+
+    @property
+    def largest_bytes(self) -> int:
+        """Bytes per vector of the longest code: all joint tokens, then every bit of every dim."""
+        return self.joint.tokens + self.levels.largest_bytes
+
+    def encode(self, vectors_NK: Array, *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
+        """Return the code of each row, whatever its length; rows do not influence each other.
+
+        Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows), SizeError (bytes outside 1..largest_bytes).
+        """
+        vectors_NK = check_vectors(vectors_NK, width=self.width)
+        size = check_bytes(bytes_per_vector, largest=self.largest_bytes)
+        unit_NK = (vectors_NK / row_norms(vectors_NK)[:, None]).astype(np.float32)
+        values_NK = self._to_values(unit_NK)
+        tokens = min(size, self.joint.tokens)
+        packed_NT = self.joint.encode(np.ascontiguousarray(values_NK[:, : self._joint_dims]), tokens=tokens)
+        if size == tokens:
+            return packed_NT
+        missed_NK = values_NK - _widened(self.joint.decode(packed_NT), self.width)
+        return np.concatenate([packed_NT, self.levels.encode_values(missed_NK, bytes_per_vector=size - tokens)], axis=1)
+
+    def decode(self, packed_NB: Array) -> Float32[Array, "N K"]:
+        """Return the unit vector each code stands for.
+
+        Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
+        """
+        check_packed(packed_NB, largest_bytes=self.largest_bytes)
+        tokens = min(packed_NB.shape[1], self.joint.tokens)
+        values_NK = _widened(self.joint.decode(packed_NB[:, :tokens]), self.width)
+        if packed_NB.shape[1] > tokens:
+            values_NK += self.levels.decode_values(packed_NB[:, tokens:])
+        norms_N = np.sqrt(np.square(values_NK, dtype=np.float64).sum(axis=1))
+        values_NK[norms_N == 0, 0] = 1  # a code that knows no direction gets the strongest one
+        norms_N[norms_N == 0] = 1
+        return self._to_vectors(values_NK / norms_N[:, None].astype(np.float32))
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Return everything the codec is made of, ready for safetensors."""
+        joint = {"mean": self.joint.mean, "codebooks": self.joint.codebooks}
+        return {"basis": self.basis} | joint | self.levels.to_arrays()
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> NestedCodec:
+        """Build from `to_arrays`' form.
+
+        Raises: ModelFileError when an array is missing, or they do not fit together.
+        """
+        missing = [name for name in _ARRAYS if name not in arrays]
+        if missing:
+            raise ModelFileError(
+                f"codec must hold the arrays {list(_ARRAYS)}, {missing} is missing; is the file whole?"
+            )
+        levels = ScalarCodec.from_arrays(arrays)
+        basis_KK, mean_P, codebooks = (np.asarray(arrays[name]) for name in ("basis", "mean", "codebooks"))
+        width, dims = levels.width, min(levels.width, JOINT_DIMS)
+        shapes = {"basis": (width, width), "mean": (dims,), "codebooks": (len(codebooks), CODEWORDS, dims)}
+        for name, shape in shapes.items():
+            array = np.asarray(arrays[name])
+            if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
+                raise ModelFileError(
+                    f"codec {name} must be finite float32 of shape {shape}, got {array.dtype} of shape {array.shape}; "
+                    "is the file whole?"
+                )
+        return cls(basis=basis_KK, joint=JointTokens(mean=mean_P, codebooks=codebooks), levels=levels)
+
+    @property
+    def _joint_dims(self) -> int:
+        return len(self.joint.mean)
+
+    @cached_property
+    def _to_values(self) -> StableProduct:
+        return StableProduct(self.basis)
+
+    @cached_property
+    def _to_vectors(self) -> StableProduct:
+        return StableProduct(np.ascontiguousarray(self.basis.T))
+
+
+def _eigenbasis(unit_NK: Float32[Array, "N K"]) -> Float32[Array, "K K"]:
+    """Return the uncentred eigenbasis; the entry of largest magnitude of each direction is positive."""
+    rows = unit_NK.astype(np.float64)
+    basis_KK = np.linalg.eigh(rows.T @ rows).eigenvectors[:, ::-1]
+    peak_K = basis_KK[np.abs(basis_KK).argmax(axis=0), np.arange(len(basis_KK))]
+    return np.ascontiguousarray(basis_KK * np.sign(peak_K), dtype=np.float32)
+
+
+def _no_tokens(values_NK: Float32[Array, "N K"]) -> JointTokens:
+    """Return joint tokens of which there are none, and which predict zero: the levels have their own means."""
+    dims = min(values_NK.shape[1], JOINT_DIMS)
+    return JointTokens(
+        mean=np.zeros(dims, dtype=np.float32), codebooks=np.empty((0, CODEWORDS, dims), dtype=np.float32)
+    )
+
+
+def _widened(values_NP: Float32[Array, "N P"], width: int) -> Float32[Array, "N K"]:
+    return np.pad(values_NP, ((0, 0), (0, width - values_NP.shape[1])))
+
+
+def _best_tokens(joint: JointTokens, held_HK: Float32[Array, "H K"], packed_HT: UInt8[Array, "H T"]) -> int:
+    """Return the number of joint tokens, more if equal, whose codes of all sizes keep most neighbours.
+
+    One half of the rows gives the levels; rows of the other half ask and answer.
+    """
+    half = len(held_HK) // 2
+    asked_QK = held_HK[half:]
+    own = np.arange(len(asked_QK))
+    truth_QK = _nearest(asked_QK, asked_QK, own)
+    best, best_score = 0, -1.0
+    for tokens in [count for count in TOKEN_CHOICES if count <= joint.tokens]:
+        first = joint.first(tokens) if tokens else _no_tokens(held_HK)
+        predicted_HK = _widened(first.decode(packed_HT[:, :tokens]), held_HK.shape[1])
+        missed_HK = held_HK - predicted_HK
+        levels = ScalarCodec.fit_values(missed_HK[:half])
+        scores = []
+        for size in byte_ladder(held_HK.shape[1], held_HK.shape[1]):
+            if size <= tokens:
+                decoded = _widened(joint.decode(packed_HT[half:, :size]), held_HK.shape[1])
+            else:
+                coded = levels.encode_values(
+                    missed_HK[half:], bytes_per_vector=min(size - tokens, levels.largest_bytes)
+                )
+                decoded = predicted_HK[half:] + levels.decode_values(coded)
+            decoded /= np.linalg.norm(decoded, axis=1, keepdims=True).clip(1e-30)
+            scores.append(float(recall_at_k(truth_QK, _nearest(asked_QK, decoded, own)).mean()))
+        if np.mean(scores) >= best_score:
+            best, best_score = tokens, float(np.mean(scores))
+    return best
+
+
+def _nearest(asked_QK: Float32[Array, "Q K"], stored_QK: Float32[Array, "Q K"], own: Array) -> Array:
+    scores = asked_QK @ stored_QK.T
+    scores[own, own] = -2
+    return top_k(scores, min(_NEIGHBOURS, len(scores) - 1))[0]

@@ -1,0 +1,230 @@
+"""The model's code: prefixes, bytes, row independence, better than plain levels, files, errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arfc.codec import NestedCodec, ScalarCodec
+from arfc.codec.joint import LOOKAHEAD, JointTokens
+from arfc.errors import DtypeError, ModelFileError, RowError, ShapeError, SizeError
+
+WIDTH = 40
+
+
+def clustered(rng, rows, width=WIDTH):
+    """Rows around 60 points of uneven strength: what joint codewords are good at."""
+    points = np.random.default_rng(5).standard_normal((60, width)) * np.linspace(1.5, 0.3, width)
+    return (points[rng.integers(60, size=rows)] + 0.3 * rng.standard_normal((rows, width))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return clustered(np.random.default_rng(1), 2400)
+
+
+@pytest.fixture(scope="module")
+def codec(sample):
+    return NestedCodec.fit(sample)
+
+
+@pytest.fixture(scope="module")
+def others():
+    return clustered(np.random.default_rng(2), 700)
+
+
+def tiny_codec():
+    """Two dims, swapped by the basis; one joint token with two codewords that matter; then two bits per dim."""
+    codebook = np.full((256, 2), 9, np.float32)
+    codebook[:2] = [[0.5, 0.5], [-0.5, 0.5]]
+    return NestedCodec.from_arrays(
+        {
+            "basis": np.float32([[0, 1], [1, 0]]),
+            "mean": np.float32([0, 0.25]),
+            "codebooks": codebook[None],
+            "thresholds": np.float32([[-0.5, 0, 0.5], [-0.2, 0, 0.2]]),
+            "centroids": np.float32([[0, -0.5, 0.5, -0.75, -0.25, 0.25, 0.75], [0, -0.2, 0.2, -0.3, -0.1, 0.1, 0.3]]),
+            "order": np.int32([0, 1, 1, 0]),
+        }
+    )
+
+
+def recall(asked, stored, truth_of):
+    found = []
+    for left, right in ((truth_of, truth_of), (asked, stored)):
+        scores = (left / np.linalg.norm(left, axis=1, keepdims=True)) @ right.T
+        np.fill_diagonal(scores, -9)
+        found.append(np.argsort(-scores, axis=1)[:, :10])
+    return np.mean([len(set(a) & set(b)) / 10 for a, b in zip(*found, strict=True)])
+
+
+def test_golden_bytes():
+    # (0.8, 0.6) is (0.6, 0.8) in the basis and (0.6, 0.55) off the mean: codeword 0, missed (0.1, 0.05).
+    # Both dims lie in cell 10; the order 0 1 1 0 gives 1, 1 0, 0.
+    # (0.6, -0.8) takes codeword 1 and misses (-0.3, -0.15), cells 01 and 01, which gives 0, 0 1, 1.
+    packed = tiny_codec().encode(np.float32([[0.8, 0.6], [0.6, -0.8]]), bytes_per_vector=2)
+    assert packed.tobytes().hex() == "00c0" + "0130"
+
+
+def test_golden_vectors():
+    back = tiny_codec().decode(np.uint8([[0, 0b11000000], [1, 0b00110000]]))
+    expected = np.array([[0.25 + 0.5 + 0.1, 0.5 + 0.25], [0.25 + 0.5 - 0.1, -0.5 - 0.25]])
+    np.testing.assert_allclose(back, expected / np.linalg.norm(expected, axis=1, keepdims=True), rtol=1e-5)
+    first = tiny_codec().decode(np.uint8([[0]]))
+    np.testing.assert_allclose(first, np.array([[0.75, 0.5]]) / np.hypot(0.75, 0.5), rtol=1e-5)
+
+
+def test_joint_tokens_come_first_where_they_help(codec):
+    assert 0 < codec.joint.tokens <= WIDTH // 4
+    assert codec.largest_bytes == codec.joint.tokens + WIDTH
+
+
+def test_short_codes_keep_more_neighbours_than_plain_levels(codec, sample, others):
+    plain = ScalarCodec.fit(sample @ codec.basis)
+    rotated = others @ codec.basis
+    for size in (1, 2):
+        ours = recall(others, codec.decode(codec.encode(others, bytes_per_vector=size)), others)
+        theirs = recall(rotated, plain.decode(plain.encode(rotated, bytes_per_vector=size)), others)
+        assert ours > theirs + 0.02
+    for size in (4, 16, 32):
+        ours = recall(others, codec.decode(codec.encode(others, bytes_per_vector=size)), others)
+        theirs = recall(rotated, plain.decode(plain.encode(rotated, bytes_per_vector=size)), others)
+        assert ours > theirs - 0.02
+
+
+def test_every_short_code_is_the_beginning_of_the_longest(codec, others):
+    longest = codec.encode(others, bytes_per_vector=codec.largest_bytes)
+    for size in range(1, codec.largest_bytes):
+        np.testing.assert_array_equal(codec.encode(others, bytes_per_vector=size), longest[:, :size])
+
+
+def test_a_row_is_coded_alone(codec, others):
+    for size in (3, codec.joint.tokens + 5):
+        packed = codec.encode(np.tile(others, (3, 1)), bytes_per_vector=size)  # more rows than any block
+        np.testing.assert_array_equal(packed, np.tile(packed[:700], (3, 1)))
+        single = np.concatenate([codec.encode(row[None], bytes_per_vector=size) for row in others[:50]])
+        np.testing.assert_array_equal(packed[:50], single)
+        decoded = codec.decode(packed)
+        np.testing.assert_array_equal(decoded[:50], np.concatenate([codec.decode(row[None]) for row in single]))
+        np.testing.assert_array_equal(decoded[1400:], decoded[:700])
+
+
+def test_longer_codes_come_nearer_to_the_vector(codec, others):
+    unit = others / np.linalg.norm(others, axis=1, keepdims=True)
+    sizes = [1, 2, 4, 8, 16, 24, codec.largest_bytes]
+    errors = [
+        np.square(codec.decode(codec.encode(others, bytes_per_vector=size)) - unit).sum(1).mean() for size in sizes
+    ]
+    assert all(long < short for short, long in zip(errors, errors[1:], strict=False))
+    assert errors[-1] < 1e-3
+
+
+def test_the_length_of_a_row_does_not_matter(codec, others):
+    assert (codec.encode(8 * others, bytes_per_vector=20) == codec.encode(others, bytes_per_vector=20)).all()
+    np.testing.assert_allclose(
+        np.linalg.norm(codec.decode(codec.encode(others, bytes_per_vector=5)), axis=1), 1, rtol=1e-5
+    )
+
+
+def test_fit_repeats_under_a_seed(codec, sample):
+    again, other = NestedCodec.fit(sample, seed=0), NestedCodec.fit(sample, seed=1)
+    for name, array in codec.to_arrays().items():
+        np.testing.assert_array_equal(again.to_arrays()[name], array, err_msg=name)
+    assert not np.array_equal(other.joint.codebooks[:1], codec.joint.codebooks[:1])
+
+
+def test_arrays_round_trip(codec, others):
+    again = NestedCodec.from_arrays({name: array.copy() for name, array in codec.to_arrays().items()})
+    packed = codec.encode(others, bytes_per_vector=19)
+    np.testing.assert_array_equal(again.encode(others, bytes_per_vector=19), packed)
+    np.testing.assert_array_equal(again.decode(packed), codec.decode(packed))
+
+
+@settings(max_examples=15)
+@given(rows=st.integers(1, 60), width=st.integers(1, 30), seed=st.integers(0, 2**32 - 1), data=st.data())
+def test_few_rows_of_any_width_get_levels_alone(rows, width, seed, data):
+    x = np.random.default_rng(seed).standard_normal((rows, width)).astype(np.float32) + np.float32(0.01)
+    codec = NestedCodec.fit(x)
+    assert (codec.joint.tokens, codec.largest_bytes) == (0, width)
+    size = data.draw(st.integers(1, width))
+    packed = codec.encode(x, bytes_per_vector=width)
+    np.testing.assert_array_equal(codec.encode(x, bytes_per_vector=size), packed[:, :size])
+    np.testing.assert_allclose(np.linalg.norm(codec.decode(packed), axis=1), 1, rtol=1e-5)
+
+
+@settings(max_examples=6, deadline=None)
+@given(width=st.sampled_from([8, 30, 300]), seed=st.integers(0, 99))
+def test_prefix_at_widths_with_joint_tokens(width, seed):
+    rng = np.random.default_rng(seed)
+    codec = NestedCodec.fit(clustered(rng, 1400, width), most_tokens=3)
+    new = clustered(rng, 30, width)
+    longest = codec.encode(new, bytes_per_vector=codec.largest_bytes)
+    for size in (1, 2, 3, 4, codec.largest_bytes - 1):
+        np.testing.assert_array_equal(codec.encode(new, bytes_per_vector=size), longest[:, :size])
+
+
+def test_rows_all_alike_have_a_code():
+    same = np.ones((1500, 12), np.float32)
+    codec = NestedCodec.fit(same)
+    back = codec.decode(codec.encode(same[:3], bytes_per_vector=2))
+    np.testing.assert_allclose(back, same[:3] / np.sqrt(12), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "match"),
+    [
+        (np.zeros((0, 4), np.float32), RowError, "at least 1 row to fit a codec, got 0"),
+        (np.float32([[1, 2], [0, 0]]), RowError, "finite and not all zero, got"),
+        (np.float32([[1, np.nan], [1, 0]]), RowError, "finite and not all zero, got"),
+        (np.ones((4, 3), np.int32), DtypeError, "float16, float32 or float64"),
+        (np.ones(4, np.float32), ShapeError, "vectors must have shape"),
+    ],
+)
+def test_rows_that_cannot_be_coded_are_refused(rows, error, match):
+    with pytest.raises(error, match=match):
+        NestedCodec.fit(rows)
+
+
+def test_sizes_and_widths_are_checked(codec, others):
+    for size in (0, codec.largest_bytes + 1):
+        with pytest.raises(SizeError, match="bytes must be between 1 and"):
+            codec.encode(others, bytes_per_vector=size)
+    with pytest.raises(ShapeError, match=rf"\(N, {WIDTH}\)"):
+        codec.encode(others[:, :9], bytes_per_vector=4)
+    with pytest.raises(DtypeError, match="codes must be uint8"):
+        codec.decode(others)
+
+
+@pytest.mark.parametrize("name", ["basis", "mean", "codebooks", "thresholds", "centroids", "order"])
+def test_damaged_arrays_are_refused(codec, name):
+    arrays = codec.to_arrays()
+    with pytest.raises(ModelFileError, match=name):
+        NestedCodec.from_arrays({key: value for key, value in arrays.items() if key != name})
+    with pytest.raises(ModelFileError):
+        NestedCodec.from_arrays(arrays | {name: arrays[name][..., :-1]})
+    if arrays[name].dtype == np.float32:
+        with pytest.raises(ModelFileError):
+            NestedCodec.from_arrays(arrays | {name: np.full_like(arrays[name], np.nan)})
+
+
+def slow_encode(joint, row, tokens):
+    """Follow two paths, one token after another; a token stands once LOOKAHEAD more have been tried."""
+    paths = [([], row - joint.mean)]
+    for step in range(min(joint.tokens, tokens + LOOKAHEAD)):
+        tried = [
+            (path + [token], missed - codeword)
+            for path, missed in paths
+            for token, codeword in enumerate(joint.codebooks[step])
+        ]
+        paths = sorted(tried, key=lambda entry: np.square(entry[1], dtype=np.float64).sum())[:2]
+        if step >= LOOKAHEAD:
+            stands = paths[0][0][step - LOOKAHEAD]
+            paths = [entry for entry in paths if entry[0][step - LOOKAHEAD] == stands]
+    return paths[0][0][:tokens]
+
+
+def test_joint_codes_equal_a_slow_search(sample):
+    joint = JointTokens.fit(sample[:1500], tokens=7, rng=np.random.default_rng(0))
+    for tokens in (1, 3, 7):
+        expected = [slow_encode(joint, row, tokens) for row in sample[1500:1512]]
+        np.testing.assert_array_equal(joint.encode(sample[1500:1512], tokens=tokens), expected)
