@@ -1,5 +1,5 @@
 """Reading input block by block, shared by all baselines."""
-# N rows, n rows of a block, D feature dims, K stored columns
+# N rows, n rows of a block or sample, D feature dims, K stored columns
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from arfc.errors import ShapeError
-from arfc.io import open_features
+from arfc.errors import ShapeError, SizeError
+from arfc.io import Features, open_features
 from arfc.shapes import Array, Float32, Shaped
 
 
@@ -36,6 +36,22 @@ def compressed_rows(
     for start, block_nD in features.chunks():
         packed_NK[start : start + len(block_nD)] = compress(block_nD)
     return packed_NK
+
+
+def sample_rows(features: Features, *, most: int, seed: int) -> Float32[Array, "n D"]:
+    """Return all rows when there are at most `most`, else so many drawn at random over the whole input."""
+    count = min(features.rows, most)
+    chosen = np.sort(np.random.default_rng(seed).choice(features.rows, size=count, replace=False))
+    return features.take(chosen)
+
+
+def check_only_size(bytes_per_vector: int, *, fitted: int) -> None:
+    """Refuse every size but the one that a code was fitted for.
+
+    Raises: SizeError.
+    """
+    if bytes_per_vector != fitted:
+        raise SizeError(f"bytes must be {fitted}, the size this was fitted for, got {bytes_per_vector}; fit another")
 
 
 def check_width(small_NK: Array, *, most: int) -> None:

@@ -64,9 +64,18 @@ class Int8:
         """
         size = check_bytes(bytes, largest=self.width)
         packed_NB = compressed_rows(
-            x, width=self.width, out_width=size, dtype=np.uint8, compress=lambda block: self._levels(block)[:, :size]
+            x,
+            width=self.width,
+            out_width=size,
+            dtype=np.uint8,
+            compress=lambda block: self.encode(block, bytes_per_vector=size),
         )
         return Codes(packed_NB, self)
+
+    def encode(self, rows_ND: Float32[Array, "N D"], *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
+        """Return the levels of the first dims of rows that were checked before."""
+        level_ND = np.rint((unit_rows(rows_ND) - self.lowest) / self.step)
+        return np.clip(level_ND[:, :bytes_per_vector], 0, _TOP).astype(np.uint8)
 
     def project(self, queries: object) -> Float32[Array, "Q D"]:
         """Return queries as floats that can be compared with decoded codes: as they are.
@@ -91,7 +100,3 @@ class Int8:
     def decompress(self, codes: Codes) -> Float32[Array, "N D"]:
         """Return the rows the codes stand for, of about unit length when no dim was dropped."""
         return self.decode(codes.packed)
-
-    def _levels(self, block_nD: Float32[Array, "n D"]) -> UInt8[Array, "n D"]:
-        level_nD = np.rint((unit_rows(block_nD) - self.lowest) / self.step)
-        return np.clip(level_nD, 0, _TOP).astype(np.uint8)

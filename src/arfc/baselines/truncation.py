@@ -37,8 +37,16 @@ class Truncation:
         """
         kept = resolve_dims(self.width, dims=dims)
         return compressed_rows(
-            x, width=self.width, out_width=kept, dtype=np.float32, compress=lambda block: block[:, :kept]
+            x,
+            width=self.width,
+            out_width=kept,
+            dtype=np.float32,
+            compress=lambda block: self.rotate(block, dims=kept),
         )
+
+    def rotate(self, rows_ND: Float32[Array, "N D"], *, dims: int) -> Float32[Array, "N {dims}"]:
+        """Return the first `dims` dims of rows that were checked before; there is no rotation."""
+        return rows_ND[:, :dims]
 
     def decompress(self, small_NK: Array) -> Float32[Array, "N D"]:
         """Return the rows with zeros for the dims that were dropped.
