@@ -1,71 +1,99 @@
-"""Quality against size on real feature sets: fit on fit rows, score test rows, one JSON line per task and seed.
+"""Quality against size on real feature sets: fit on fit rows, score test rows, one JSON line per piece.
 
-Run it with `.venv/bin/python benchmarks/quality.py [TASK ...] [--seed 0] [--out FILE]`. Float sizes stand next to the
-model's own KLT and truncation, codes next to KLT + bits and int8; nothing is fitted on the rows that are scored.
+A piece is one method on one set, with one kind of supervision, one seed and one fold. Pieces that are on record are not
+measured again, so a run that was stopped goes on where it was: `make bench` for the short form, `make bench-full` for
+all. Nothing is fitted or chosen on the rows that are scored.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+import _methods
 import arfc
-from _data import ROOT, load
+from _data import ROOT, folds, load
 from _sets import DataSet
-from arfc import Compressor
-from arfc.evaluate import evaluate, format_table
+from arfc.evaluate.measure import measure
 
-TASKS = ("captions", "muge", "captions-labels", "cifar10-labels")
-"""Sets; `-labels` are fitted with labels: the image of each caption, the class of each picture."""
-BASELINE_ROWS = 10_000
-"""Fit rows that the byte baselines are fitted on; never scored."""
+RECORDS = ROOT / "benchmarks" / "records"
+VARIANTS = {
+    "captions": ("none", "labels"),
+    "muge": ("none",),
+    "scifact": ("none", "pairs"),
+    "myntra": ("none", "pairs"),
+    "food10": ("none", "labels"),
+    "cifar10": ("none", "labels"),
+}
+"""Sets, and what is told to the methods that can use it: nothing, the pairs, or the labels."""
+ABLATION_SET = "captions"
+SHORT_SETS = ("muge", "food10")
+SHORT_METHODS = ("arfc", "truncation", "klt", "int8", "klt + bits", "opq", "autoencoder")
+SHORT_BUDGET_S = 60.0
+
+
+class Piece(NamedTuple):
+    """What one record is about."""
+
+    set: str
+    variant: str
+    method: str
+    seed: int
+    fold: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tasks", nargs="*", default=list(TASKS), choices=[*TASKS, []])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "records" / "quality.jsonl")
+    parser.add_argument("--sets", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--variants", nargs="+", default=["none", "pairs", "labels"])
+    parser.add_argument("--methods", nargs="+", help="only these; all when not given")
+    parser.add_argument("--kinds", nargs="+", default=["ours", "classic", "learned", "ablation"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--short", action="store_true", help="a small form with one seed and a time budget")
+    parser.add_argument("--out", type=Path, help="file of records")
     options = parser.parse_args()
-    for name in options.tasks:
-        record = measure(name, load(name.removesuffix("-labels")), seed=options.seed)
-        with options.out.open("a", encoding="utf-8") as file:
+    if options.short:
+        options.sets, options.methods, options.seeds = SHORT_SETS, SHORT_METHODS, [0]
+    out = options.out or RECORDS / ("quality-short.jsonl" if options.short else "quality.jsonl")
+    done = set(_pieces_on_record(out))
+    for piece in _pieces(options):
+        if piece in done:
+            continue
+        record = run(piece, budget_s=SHORT_BUDGET_S if options.short else _methods.BUDGET_S)
+        with out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
+        print(f"{record['fit_s']:7.1f} s  {' / '.join(map(str, piece))}: {_summary(record)}", flush=True)
 
 
-def measure(name: str, data: DataSet, *, seed: int) -> dict[str, object]:
-    """Fit, score, print the table, return the record."""
-    started = time.monotonic()
-    fit_labels = data.labels if name.endswith("-labels") else None
-    model = Compressor.fit(data.fit, labels=fit_labels, seed=seed)
-    fit_s = time.monotonic() - started
-    baseline_rows = np.random.default_rng(seed).permutation(len(data.fit))[:BASELINE_ROWS]
-    baseline_rows = baseline_rows[model.seen.contains(_unit(data.fit[baseline_rows]))]
-    (test,) = data.test[0].rows.values()
-    rows = np.concatenate([data.fit[baseline_rows], test])
-    labels = None if fit_labels is None else np.concatenate([fit_labels[baseline_rows], data.test[0].groups])
-    result = evaluate(model, rows, labels=labels, seed=seed)
-    print(f"\n{name}, seed {seed}, fitted in {fit_s:.0f} s\n{format_table(result)}", flush=True)
+def run(piece: Piece, *, budget_s: float) -> dict[str, Any]:
+    """Fit and score one piece; return its record."""
+    data = load(piece.set, fold=piece.fold)
+    fitted = _methods.fit(piece.method, data, piece.variant, seed=piece.seed, budget_s=budget_s)
+    methods = {unit: {piece.method: method} for unit, method in fitted.methods.items()}
+    tables, notes = measure(data.test, methods, fitted.ladders)
     return {
-        "task": name,
-        "seed": seed,
-        "fit_s": round(fit_s, 1),
-        "opening": model.facts["opening"],
-        "history": {phase: entries for phase, entries in model.facts["history"].items() if phase != "openings"},
-        "result": result,
-        "data_sha256": hashlib.sha256(data.fit.tobytes() + test.tobytes()).hexdigest(),
-        "config": model.facts["config"],
-        "fit_data": model.facts["data"],
+        **piece._asdict(),
+        "kind": _methods.kind(piece.method),
+        "fit_s": round(fitted.fit_s, 1),
+        "rows": {"fit": fitted.fit_rows},
+        "tables": tables,
+        "notes": notes,
+        "settings": fitted.settings | {"budget_s": budget_s},
+        "data_sha256": _digest(data),
         "date": time.strftime("%Y-%m-%d"),
+        "commit": _git("rev-parse", "HEAD"),
         "source_tree": _git("rev-parse", "HEAD:src/arfc"),
         "uncommitted_changes": bool(_git("status", "--porcelain", "src/arfc")),
         "versions": {"arfc": arfc.__version__, "torch": torch.__version__, "numpy": np.__version__},
@@ -77,13 +105,48 @@ def measure(name: str, data: DataSet, *, seed: int) -> dict[str, object]:
     }
 
 
+def _pieces(options: argparse.Namespace) -> Iterator[Piece]:
+    """Yield the pieces that are wanted: the first seed of everything before the second of anything."""
+    for seed, name in itertools.product(options.seeds, options.sets):
+        for variant in VARIANTS[name]:
+            if variant not in options.variants:
+                continue
+            for method in _methods.names(variant):
+                kind = _methods.kind(method)
+                if (options.methods and method not in options.methods) or kind not in options.kinds:
+                    continue
+                if kind == "ablation" and (name != ABLATION_SET or seed):
+                    continue
+                for fold in folds(name):
+                    if not (fold and seed):  # folds stand in for seeds
+                        yield Piece(name, variant, method, seed, fold)
+
+
+def _pieces_on_record(path: Path) -> Iterable[Piece]:
+    if not path.exists():
+        return []
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Piece(*(record[field] for field in Piece._fields)) for record in records]
+
+
+def _summary(record: dict[str, Any]) -> str:
+    """Say the first metric's scores by size."""
+    table, name = record["tables"][0], record["method"]
+    cells = [(row["bytes"], row[name]) for key in ("floats", "bytes") for row in table[key] if row[name]]
+    return f"{table['metric']}  " + " ".join(f"{size}B:{cell['score']:.3f}" for size, cell in cells)
+
+
+def _digest(data: DataSet) -> str:
+    digest = hashlib.sha256(data.fit.tobytes())
+    for task in data.test:
+        for rows in task.rows.values():
+            digest.update(np.ascontiguousarray(rows).tobytes())
+    return digest.hexdigest()
+
+
 def _git(*words: str) -> str:
     """Ask git; the tree of the source names the code that was measured, also where commits are rebased."""
     return subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip()
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from arfc.codec import NestedCodec, ScalarCodec
+from arfc.codec import NestedCodec
 from arfc.sizes import byte_ladder, float_ladder
 from arfc.training.curve import measure_curve
 from arfc.training.task import Rows
@@ -35,7 +35,7 @@ def measured(make_task, open_up, **kinds):
     with torch.no_grad():
         ours = network.compress(rows.features, dims=24).numpy().astype(np.float64)
         codec = NestedCodec.fit(network.compress(task.fit.features, dims=24).numpy())
-        klt_codec = ScalarCodec.fit((task.fit.features @ network.klt.basis).numpy())
+        klt_codec = NestedCodec.fit((task.fit.features @ network.klt.basis).numpy(), most_tokens=0)
     return measure_curve(network, codec, task, klt_codec=klt_codec), rows, network, codec, ours
 
 

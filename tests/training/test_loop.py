@@ -1,5 +1,8 @@
 """The loop keeps the best, stops in time, and survives Ctrl-C."""
 
+import os
+import signal
+import threading
 import time
 
 import pytest
@@ -7,7 +10,7 @@ import torch
 from torch import nn
 
 from arfc.config import TrainConfig
-from arfc.training.loop import Run, run_phase
+from arfc.training.loop import Run, ctrl_c_ends, run_phase
 from arfc.training.schedule import learning_rate
 
 
@@ -17,8 +20,9 @@ class Slope:
     name = "linear"
     weight_decay = 0.0
 
-    def __init__(self, *, steps=100, peak=10.0, rate=0.1, step_s=0.0):
+    def __init__(self, *, steps=100, peak=10.0, rate=0.1, step_s=0.0, start_patience=3):
         self.steps, self.peak, self.rate, self.step_s = steps, peak, rate, step_s
+        self.start_patience = start_patience
         self.at = nn.Parameter(torch.zeros(1))
         self.seen = []
 
@@ -75,6 +79,39 @@ def test_the_start_is_a_candidate():
     assert float(phase.at.detach()) == 0
 
 
+@pytest.mark.parametrize("start_patience", [1, 2])
+def test_a_phase_that_is_never_better_than_its_start_ends_sooner(start_patience):
+    run, phase = run_of(), Slope(peak=-5.0, start_patience=start_patience)
+    history = run_phase(phase, run, budget_s=float("inf"))
+    assert [entry["step"] for entry in history] == list(range(0, 10 * start_patience + 1, 10))
+    assert run.ends == {"linear": "no gain"}
+
+
+def test_one_gain_gives_a_phase_all_its_patience():
+    """Better once and then worse for good: the gain is kept, and three more validations are waited for."""
+    run, phase = run_of(), Slope(peak=0.5, start_patience=1)
+    history = run_phase(phase, run, budget_s=float("inf"))
+    assert [entry["score"] > history[0]["score"] for entry in history] == [False, True, False, False, False]
+    assert run.ends == {"linear": "no better"}
+
+
+@pytest.mark.parametrize(
+    ("phase", "budget_s", "end"),
+    [
+        (Slope(), float("inf"), "steps"),
+        (Slope(steps=0), float("inf"), "steps"),
+        (Slope(steps=25, peak=-5.0), float("inf"), "steps"),
+        (Slope(steps=100_000, step_s=0.005), 0.1, "budget"),
+        (Slope(peak=2.0), float("inf"), "no better"),
+        (Slope(peak=-5.0), float("inf"), "no gain"),
+    ],
+)
+def test_a_phase_says_why_it_ended(phase, budget_s, end):
+    run = run_of()
+    run_phase(phase, run, budget_s=budget_s)
+    assert run.ends == {"linear": end}
+
+
 def test_steps_between_validations_are_judged_at_the_end():
     history = run_phase(Slope(steps=25), run_of(), budget_s=float("inf"))
     assert [entry["step"] for entry in history] == [0, 10, 20, 25]
@@ -91,8 +128,9 @@ def test_nothing_to_learn_from():
         def loss(self, step, progress):
             return torch.zeros(())
 
-    phase = Silent()
-    assert run_phase(phase, run_of(), budget_s=float("inf")) == [{"step": 0, "score": -10.0}]
+    phase, run = Silent(), run_of()
+    assert run_phase(phase, run, budget_s=float("inf")) == [{"step": 0, "score": -10.0}]
+    assert run.ends == {"linear": "no objective"}
     assert float(phase.at.detach()) == 0
 
 
@@ -127,7 +165,7 @@ def test_ctrl_c_keeps_the_best_so_far(stop):
 
     run.report = report
     history = run_phase(phase, run, budget_s=float("inf"))
-    assert run.interrupted
+    assert run.interrupted and run.ends == {"linear": "interrupted"}
     assert len(phase.seen) == stop
     assert [entry["step"] for entry in history] == [step for step in (0, 10, 20, 30) if step <= stop]
     assert phase.score() == pytest.approx(max(entry["score"] for entry in history), abs=1e-6)
@@ -151,6 +189,97 @@ def test_an_interruption_of_the_first_score_leaves_the_phase_as_it_was():
     assert run_phase(phase, run, budget_s=float("inf")) == []
     assert run.interrupted and phase.seen == []
     assert all(torch.equal(before[name], p) for name, p in phase.parameters().items())
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_ends_a_run_and_not_the_program():
+    run = run_of()
+    run.has_model = True
+    with ctrl_c_ends(run):
+        assert not run.interrupted
+        press()
+        assert run.interrupted
+        with pytest.raises(KeyboardInterrupt):
+            press()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_without_a_model_ends_the_program():
+    run = run_of()
+    with pytest.raises(KeyboardInterrupt), ctrl_c_ends(run):
+        press()
+    assert not run.interrupted
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_program_that_listens_itself_goes_on_listening():
+    run, heard = run_of(), []
+    run.has_model = True
+
+    def listen(number, frame):
+        heard.append(number)
+
+    signal.signal(signal.SIGINT, listen)
+    try:
+        with ctrl_c_ends(run):
+            press()
+        assert signal.getsignal(signal.SIGINT) is listen
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert heard == [signal.SIGINT] and not run.interrupted
+
+
+def test_another_thread_listens_to_nothing():
+    handlers = []
+
+    def work():
+        with ctrl_c_ends(run_of()):
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize("stop", [0, 20])
+def test_ctrl_c_during_a_validation_lets_it_count(stop):
+    class Pressed(Slope):
+        def score(self):
+            if len(self.seen) == stop:
+                press()
+            return super().score()
+
+    phase, run = Pressed(), run_of()
+    run.has_model = True
+    with ctrl_c_ends(run):
+        history = run_phase(phase, run, budget_s=float("inf"))
+    assert [entry["step"] for entry in history] == list(range(0, stop + 1, 10))
+    assert len(phase.seen) == stop and run.ends == {"linear": "interrupted"}
+    assert Slope.score(phase) == history[-1]["score"]
+
+
+@pytest.mark.parametrize("first", ["before", "in the phase"])
+def test_a_second_ctrl_c_is_not_swallowed(first):
+    class Pressed(Slope):
+        def loss(self, step, progress):
+            press()
+            press()
+
+        def score(self):
+            return 0.0
+
+    run = run_of()
+    run.has_model = True
+    with pytest.raises(KeyboardInterrupt), ctrl_c_ends(run):
+        if first == "before":
+            press()
+            press()
+        run_phase(Pressed(), run, budget_s=float("inf"))
+    assert run.interrupted
 
 
 def test_other_errors_are_not_swallowed():

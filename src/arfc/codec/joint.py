@@ -25,7 +25,7 @@ _BLOCK_ROWS = 256
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class JointTokens:
-    """One codebook per token; a vector is predicted as the mean plus the codewords of the tokens so far.
+    """One codebook per token; a vector, centred on its mean, is predicted as the sum of the codewords so far.
 
     Each token is one byte. Any number of leading tokens is a valid, shorter code: a token depends on those before it
     and on a few after it, whether these are kept or not.
@@ -34,8 +34,6 @@ class JointTokens:
     which makes short codes cost less and stay prefixes of long ones, is our choice.
     """
 
-    mean: Float32[Array, " P"]
-    """What no token at all predicts."""
     codebooks: Float32[Array, "T C P"]
     """Codewords of each token."""
 
@@ -45,8 +43,7 @@ class JointTokens:
 
         Shapes: values (N, P), N at least `LEAST_ROWS` unless `tokens` is 0.
         """
-        mean_P = values_NP.mean(axis=0)
-        residual_NkP = (values_NP - mean_P)[:, None]
+        residual_NkP = values_NP[:, None]
         codebooks = []
         for _ in range(tokens):
             codebook_CP = grow_codebook(residual_NkP.reshape(-1, values_NP.shape[1]), rng)
@@ -55,7 +52,7 @@ class JointTokens:
                 [_follow(block, codebook_CP) for block in _split(residual_NkP, rows=16 * _BLOCK_ROWS)]
             )
         shape = (tokens, CODEWORDS, values_NP.shape[1])
-        return cls(mean=mean_P, codebooks=np.array(codebooks, dtype=np.float32).reshape(shape))
+        return cls(codebooks=np.array(codebooks, dtype=np.float32).reshape(shape))
 
     @property
     def tokens(self) -> int:
@@ -64,7 +61,7 @@ class JointTokens:
 
     def first(self, tokens: int) -> JointTokens:
         """Return the tokens cut to the first few."""
-        return JointTokens(mean=self.mean, codebooks=self.codebooks[:tokens])
+        return JointTokens(codebooks=self.codebooks[:tokens])
 
     def encode(self, values_NP: Float32[Array, "N P"], *, tokens: int) -> UInt8[Array, "N {tokens}"]:
         """Return the first `tokens` tokens of each row; rows do not influence each other."""
@@ -73,7 +70,7 @@ class JointTokens:
 
     def decode(self, packed_NT: UInt8[Array, "N T"]) -> Float32[Array, "N P"]:
         """Return what the tokens predict."""
-        predicted_NP = np.repeat(self.mean[None], len(packed_NT), axis=0)
+        predicted_NP = np.zeros((len(packed_NT), self.codebooks.shape[2]), dtype=np.float32)
         for codebook_CP, token_N in zip(self.codebooks, packed_NT.T, strict=False):
             predicted_NP += codebook_CP[token_N]
         return predicted_NP
@@ -91,7 +88,7 @@ class JointTokens:
 
         A path's cost is half its squared error, less the part that all paths share.
         """
-        residual_nkP = (values_nP - self.mean)[:, None]
+        residual_nkP = values_nP[:, None]
         cost_nk = np.zeros(residual_nkP.shape[:2], dtype=np.float32)
         paths_nkT = np.empty((*cost_nk.shape, 0), dtype=np.uint8)
         for step in range(min(self.tokens, tokens + LOOKAHEAD) if tokens else 0):

@@ -33,6 +33,9 @@ MOST_HELD_OUT_ROWS = 4_000
 than what they miss of others, and levels of the former spoil every longer code (docs/log.md)."""
 TOKEN_CHOICES = (0, 4, 8, 16, 24, 32)
 _NEIGHBOURS = 10
+_TINY = 1e-20
+_MOST_STRETCH = 8
+"""Offsets that need more are noise around a mean that is all there is."""
 _ARRAYS = ("basis", "mean", "codebooks", "thresholds", "centroids", "order")
 
 
@@ -48,9 +51,11 @@ class NestedCodec:
 
     basis: Float32[Array, "K K"]
     """One direction per column, strongest first."""
+    mean: Float32[Array, " K"]
+    """Mean of unit rows in that basis: what no byte at all predicts."""
     joint: JointTokens
     levels: ScalarCodec
-    """Fitted on what the joint tokens missed."""
+    """Fitted on what mean and joint tokens missed."""
 
     @classmethod
     def fit(cls, vectors_NK: Array, *, seed: int = 0, most_tokens: int = MOST_TOKENS, max_bits: int = 8) -> NestedCodec:
@@ -67,29 +72,37 @@ class NestedCodec:
         unit_NK = vectors_NK / row_norms(vectors_NK).astype(np.float32)[:, None]
         basis_KK = _eigenbasis(unit_NK)
         values_NK = unit_NK @ basis_KK
+        mean_K = values_NK.mean(axis=0)
+        values_NK -= mean_K
         rng = np.random.default_rng([seed, 3])
         order_N = rng.permutation(len(values_NK))
         held_out = min(MOST_HELD_OUT_ROWS, int(HELD_OUT_SHARE * len(order_N)))
         fit_rows = np.sort(order_N[held_out : held_out + FIT_ROWS])
         tokens = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN)
         if len(fit_rows) < LEAST_ROWS or tokens == 0:
-            return cls._of_levels(basis_KK, values_NK, max_bits=max_bits)
+            return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
         joint = JointTokens.fit(np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS]), tokens=tokens, rng=rng)
         held_HK = values_NK[np.sort(order_N[:held_out])]
         packed_HT = joint.encode(np.ascontiguousarray(held_HK[:, :JOINT_DIMS]), tokens=tokens)
-        chosen = _best_tokens(joint, held_HK, packed_HT)
+        chosen = _best_tokens(joint, mean_K, held_HK, packed_HT)
         if chosen == 0:
-            return cls._of_levels(basis_KK, values_NK, max_bits=max_bits)
+            return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
         kept = joint.first(chosen)
         missed_HK = held_HK - _widened(kept.decode(packed_HT[:, :chosen]), held_HK.shape[1])
-        return cls(basis=basis_KK, joint=kept, levels=ScalarCodec.fit_values(missed_HK, max_bits=max_bits))
+        levels = ScalarCodec.fit_values(missed_HK, max_bits=max_bits)
+        return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
 
     @classmethod
     def _of_levels(
-        cls, basis_KK: Float32[Array, "K K"], values_NK: Float32[Array, "N K"], *, max_bits: int
+        cls,
+        basis_KK: Float32[Array, "K K"],
+        mean_K: Float32[Array, " K"],
+        values_NK: Float32[Array, "N K"],
+        *,
+        max_bits: int,
     ) -> NestedCodec:
         levels = ScalarCodec.fit_values(values_NK, max_bits=max_bits)
-        return cls(basis=basis_KK, joint=_no_tokens(values_NK), levels=levels)
+        return cls(basis=basis_KK, mean=mean_K, joint=_no_tokens(values_NK), levels=levels)
 
     @property
     def width(self) -> int:
@@ -109,7 +122,7 @@ class NestedCodec:
         vectors_NK = check_vectors(vectors_NK, width=self.width)
         size = check_bytes(bytes_per_vector, largest=self.largest_bytes)
         unit_NK = (vectors_NK / row_norms(vectors_NK)[:, None]).astype(np.float32)
-        values_NK = self._to_values(unit_NK)
+        values_NK = self._to_values(unit_NK) - self.mean
         tokens = min(size, self.joint.tokens)
         packed_NT = self.joint.encode(np.ascontiguousarray(values_NK[:, : self._joint_dims]), tokens=tokens)
         if size == tokens:
@@ -127,15 +140,12 @@ class NestedCodec:
         values_NK = _widened(self.joint.decode(packed_NB[:, :tokens]), self.width)
         if packed_NB.shape[1] > tokens:
             values_NK += self.levels.decode_values(packed_NB[:, tokens:])
-        norms_N = np.sqrt(np.square(values_NK, dtype=np.float64).sum(axis=1))
-        values_NK[norms_N == 0, 0] = 1  # a code that knows no direction gets the strongest one
-        norms_N[norms_N == 0] = 1
-        return self._to_vectors(values_NK / norms_N[:, None].astype(np.float32))
+        return self._to_vectors(_unit_about(self.mean, values_NK))
 
     def to_arrays(self) -> dict[str, Array]:
         """Return everything the codec is made of, ready for safetensors."""
-        joint = {"mean": self.joint.mean, "codebooks": self.joint.codebooks}
-        return {"basis": self.basis} | joint | self.levels.to_arrays()
+        own = {"basis": self.basis, "mean": self.mean, "codebooks": self.joint.codebooks}
+        return own | self.levels.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> NestedCodec:
@@ -149,9 +159,9 @@ class NestedCodec:
                 f"codec must hold the arrays {list(_ARRAYS)}, {missing} is missing; is the file whole?"
             )
         levels = ScalarCodec.from_arrays(arrays)
-        basis_KK, mean_P, codebooks = (np.asarray(arrays[name]) for name in ("basis", "mean", "codebooks"))
+        basis_KK, mean_K, codebooks = (np.asarray(arrays[name]) for name in ("basis", "mean", "codebooks"))
         width, dims = levels.width, min(levels.width, JOINT_DIMS)
-        shapes = {"basis": (width, width), "mean": (dims,), "codebooks": (len(codebooks), CODEWORDS, dims)}
+        shapes = {"basis": (width, width), "mean": (width,), "codebooks": (len(codebooks), CODEWORDS, dims)}
         for name, shape in shapes.items():
             array = np.asarray(arrays[name])
             if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
@@ -159,11 +169,11 @@ class NestedCodec:
                     f"codec {name} must be finite float32 of shape {shape}, got {array.dtype} of shape {array.shape}; "
                     "is the file whole?"
                 )
-        return cls(basis=basis_KK, joint=JointTokens(mean=mean_P, codebooks=codebooks), levels=levels)
+        return cls(basis=basis_KK, mean=mean_K, joint=JointTokens(codebooks=codebooks), levels=levels)
 
     @property
     def _joint_dims(self) -> int:
-        return len(self.joint.mean)
+        return self.joint.codebooks.shape[2]
 
     @cached_property
     def _to_values(self) -> StableProduct:
@@ -183,30 +193,49 @@ def _eigenbasis(unit_NK: Float32[Array, "N K"]) -> Float32[Array, "K K"]:
 
 
 def _no_tokens(values_NK: Float32[Array, "N K"]) -> JointTokens:
-    """Return joint tokens of which there are none, and which predict zero: the levels have their own means."""
     dims = min(values_NK.shape[1], JOINT_DIMS)
-    return JointTokens(
-        mean=np.zeros(dims, dtype=np.float32), codebooks=np.empty((0, CODEWORDS, dims), dtype=np.float32)
-    )
+    return JointTokens(codebooks=np.empty((0, CODEWORDS, dims), dtype=np.float32))
+
+
+def _unit_about(mean_K: Float32[Array, " K"], offset_NK: Float32[Array, "N K"]) -> Float32[Array, "N K"]:
+    """Return mean + s * offset with the s in 0..8 that brings each row to length 1, or nearest to it, then made 1.
+
+    A code's offset is shorter than the row's true one. To divide the whole row by its length would stretch the mean
+    too, which is known: with a strong common direction that costs a point or two of recall@10 (docs/log.md).
+    """
+    offset = offset_NK.astype(np.float64)
+    mean = mean_K.astype(np.float64)
+    square_N, along_N = np.square(offset).sum(axis=1), (offset * mean).sum(axis=1)
+    missing = max(0.0, 1 - float(np.square(mean).sum()))  # the mean of unit rows is no longer than 1
+    stretch_N = (np.sqrt(along_N**2 + square_N * missing) - along_N) / np.maximum(square_N, _TINY)
+    rows = mean + np.minimum(stretch_N, _MOST_STRETCH)[:, None] * offset
+    norms_N = np.sqrt(np.square(rows).sum(axis=1))
+    rows[norms_N <= _TINY, 0] = 1  # a code that knows no direction gets the strongest one
+    norms_N[norms_N <= _TINY] = 1
+    return (rows / norms_N[:, None]).astype(np.float32)
 
 
 def _widened(values_NP: Float32[Array, "N P"], width: int) -> Float32[Array, "N K"]:
     return np.pad(values_NP, ((0, 0), (0, width - values_NP.shape[1])))
 
 
-def _best_tokens(joint: JointTokens, held_HK: Float32[Array, "H K"], packed_HT: UInt8[Array, "H T"]) -> int:
+def _best_tokens(
+    joint: JointTokens,
+    mean_K: Float32[Array, " K"],
+    held_HK: Float32[Array, "H K"],
+    packed_HT: UInt8[Array, "H T"],
+) -> int:
     """Return the number of joint tokens, more if equal, whose codes of all sizes keep most neighbours.
 
     One half of the rows gives the levels; rows of the other half ask and answer.
     """
     half = len(held_HK) // 2
-    asked_QK = held_HK[half:]
+    asked_QK = held_HK[half:] + mean_K
     own = np.arange(len(asked_QK))
     truth_QK = _nearest(asked_QK, asked_QK, own)
     best, best_score = 0, -1.0
     for tokens in [count for count in TOKEN_CHOICES if count <= joint.tokens]:
-        first = joint.first(tokens) if tokens else _no_tokens(held_HK)
-        predicted_HK = _widened(first.decode(packed_HT[:, :tokens]), held_HK.shape[1])
+        predicted_HK = _widened(joint.decode(packed_HT[:, :tokens]), held_HK.shape[1])
         missed_HK = held_HK - predicted_HK
         levels = ScalarCodec.fit_values(missed_HK[:half])
         scores = []
@@ -218,8 +247,8 @@ def _best_tokens(joint: JointTokens, held_HK: Float32[Array, "H K"], packed_HT: 
                     missed_HK[half:], bytes_per_vector=min(size - tokens, levels.largest_bytes)
                 )
                 decoded = predicted_HK[half:] + levels.decode_values(coded)
-            decoded /= np.linalg.norm(decoded, axis=1, keepdims=True).clip(1e-30)
-            scores.append(float(recall_at_k(truth_QK, _nearest(asked_QK, decoded, own)).mean()))
+            found_QK = _nearest(asked_QK, _unit_about(mean_K, decoded), own)
+            scores.append(float(recall_at_k(truth_QK, found_QK).mean()))
         if np.mean(scores) >= best_score:
             best, best_score = tokens, float(np.mean(scores))
     return best

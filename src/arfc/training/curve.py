@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arfc.codec import NestedCodec, ScalarCodec
+from arfc.codec import NestedCodec
 from arfc.model.network import Network
 from arfc.sizes import byte_ladder, float_ladder
 from arfc.training.corrections import compress_blocks
@@ -20,7 +20,7 @@ METRICS = {"features": "recall@10", "pairs": "R@1", "labels": "R@1 by class"}
 
 
 @torch.no_grad()
-def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec: ScalarCodec) -> dict[str, Any]:
+def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec: NestedCodec) -> dict[str, Any]:
     """Return the score of arfc, KLT and truncation per size, all on the same validation rows.
 
     Metric by what the model was fitted for: recall@10 of the original's nearest rows (validation rows ask, all of
@@ -49,9 +49,7 @@ def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec
     }
 
 
-def _coded(
-    task: Task, vectors: list[Tensor], codec: NestedCodec | ScalarCodec, sizes: Sequence[int]
-) -> dict[int, float]:
+def _coded(task: Task, vectors: list[Tensor], codec: NestedCodec, sizes: Sequence[int]) -> dict[int, float]:
     """Return the score per number of bytes: whole vectors ask for decoded codes."""
     packed = [codec.encode(full.numpy(), bytes_per_vector=max(sizes)) for full in vectors]
     scores = {}

@@ -1,9 +1,12 @@
-"""The loop both phases run in: steps, schedule, validation, early stopping, budget, interruption, checkpoints."""
+"""The loop all phases run in: steps, schedule, validation, early stopping, budget, interruption, checkpoints."""
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -37,6 +40,8 @@ class Phase(Protocol):
     steps: int
     rate: float
     weight_decay: float
+    start_patience: int
+    """Validations that may pass before one is better than the start."""
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Name what this phase trains."""
@@ -59,7 +64,12 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     earlier_s: float = 0.0
     """Time that the fit had used before it was resumed."""
+    has_model: bool = False
+    """Whether there is anything yet that Ctrl-C could keep."""
     interrupted: bool = False
+    """Whether Ctrl-C was pressed: training is over, and what is left is done the quick way."""
+    ends: dict[str, str] = field(default_factory=dict)
+    """Why each phase ended, by its name."""
 
     @property
     def elapsed_s(self) -> float:
@@ -78,20 +88,23 @@ def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int 
     if state is None:
         state = PhaseState()
         state.keep(params)
+    patience = {"patience": run.config.patience, "start_patience": phase.start_patience}
     began = time.monotonic() - state.elapsed_s
     try:
         if not state.history and not run.interrupted:
-            state.judge(phase.score(), params, patience=run.config.patience)
-        while not state.done and not run.interrupted:
+            state.judge(phase.score(), params, **patience)
+        while not state.ended and not run.interrupted:
             done = state.step / phase.steps if phase.steps else 1.0
             progress = max(done, (time.monotonic() - began) / budget_s)
             if progress >= 1:
+                state.ended = "steps" if done >= 1 else "budget"
                 break
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(phase.rate, progress)
             optimizer.zero_grad(set_to_none=True)
             loss = phase.loss(state.step, progress)
-            if not loss.requires_grad:  # every objective of this phase is switched off
+            if not loss.requires_grad:
+                state.ended = "no objective"
                 break
             loss.backward()
             nn.utils.clip_grad_norm_(params.values(), 1.0)
@@ -99,7 +112,7 @@ def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int 
             state.step += 1
             state.elapsed_s = time.monotonic() - began
             if state.step % run.config.validate_every == 0:
-                state.judge(phase.score(), params, patience=run.config.patience)
+                state.judge(phase.score(), params, **patience)
                 if run.checkpoints:
                     run.checkpoints.save(phase.name, state, params, optimizer, elapsed_s=run.elapsed_s)
             left_s = state.elapsed_s * (1 / max(state.step / phase.steps, state.elapsed_s / budget_s) - 1)
@@ -114,12 +127,38 @@ def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int 
             )
             run.report(now)
         if not run.interrupted and state.step > state.history[-1]["step"]:
-            state.judge(phase.score(), params, patience=run.config.patience)
+            state.judge(phase.score(), params, **patience)
     except KeyboardInterrupt:
+        if run.interrupted:  # the second one: to end at once is what is asked for
+            raise
         run.interrupted = True
     state.restore(params)
-    if not run.interrupted:
-        state.done = True
-        if run.checkpoints:
-            run.checkpoints.save(phase.name, state, params, optimizer, elapsed_s=run.elapsed_s)
+    if not run.interrupted and run.checkpoints:
+        run.checkpoints.save(phase.name, state, params, optimizer, elapsed_s=run.elapsed_s)
+    run.ends[phase.name] = "interrupted" if run.interrupted else state.ended
     return state.history
+
+
+@contextmanager
+def ctrl_c_ends(run: Run) -> Iterator[None]:
+    """Let Ctrl-C end a fit, wherever it is, with the best model so far; the second one ends it at once.
+
+    Until there is a model Ctrl-C does what it always does. So it does in other threads than the main one, which can't
+    listen, and where the program listens itself; there a KeyboardInterrupt ends the phase it reaches and no more.
+    """
+    if threading.current_thread() is not threading.main_thread() or (
+        signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def pressed(number: int, frame: object) -> None:
+        if run.interrupted or not run.has_model:
+            raise KeyboardInterrupt
+        run.interrupted = True
+
+    signal.signal(signal.SIGINT, pressed)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

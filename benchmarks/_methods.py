@@ -1,0 +1,193 @@
+"""Every method under one roof: fitted on the same rows, then asked for vectors or codes at the sizes it has.
+
+Letters: N rows, D feature dims.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from arfc.rivals import RIVALS
+
+from _sets import DataSet
+from arfc import Compressor
+from arfc.baselines.catalogue import CATALOGUE
+from arfc.config import Config
+from arfc.evaluate.methods import Method, Small, of_codes, of_floats
+
+RATIOS = (2, 4, 8, 16, 32)
+SMALL_BYTES = (8, 16, 32, 48, 64, 96, 192)
+BASELINE_ROWS = 20_000
+"""Most fit rows that a classic baseline is fitted on: as many as the model's own codebooks."""
+BUDGET_S = 150.0
+"""Time that a learned method may train, ours too, on one thread of two busy ones; a rival with one model per size has
+a fifth of it for each of five sizes. Our codes are fitted after that, as codes of the others are after theirs."""
+SLOW = {"pq": 64, "opq": 64, "lsq": 8}
+"""Largest size of methods whose fits take minutes beyond it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A fitted method: what makes its floats and codes, at which sizes, and what the fit took."""
+
+    ladders: dict[str, Sequence[int]]
+    methods: dict[str, Method | None]
+    """By unit, `dims` and `bytes`; None where it has none."""
+    fit_s: float
+    fit_rows: int
+    """Rows that it was given, pairs counted once."""
+    settings: dict[str, Any]
+
+
+def float_sizes(width: int) -> list[int]:
+    """Return the dims that are measured: those of the ratios, 8, and all."""
+    return sorted({8, width, *(width // ratio for ratio in RATIOS)})
+
+
+def byte_sizes(width: int) -> list[int]:
+    """Return the bytes that are measured: the usual small ones, and those of the ratios up to a byte per dim."""
+    return sorted({*(size for size in SMALL_BYTES if size < width), *(4 * width // ratio for ratio in RATIOS[1:])})
+
+
+def names(variant: str) -> list[str]:
+    """Return the methods that a variant compares: classic ones cannot use pairs or labels."""
+    return ["arfc", *(CATALOGUE if variant == "none" else ()), *RIVALS, *(ABLATIONS if variant == "labels" else ())]
+
+
+def kind(name: str) -> str:
+    """Return `ours`, `classic`, `learned` or `ablation`."""
+    if name == "arfc":
+        return "ours"
+    return "classic" if name in CATALOGUE else "learned" if name in RIVALS else "ablation"
+
+
+def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float = BUDGET_S) -> Fitted:
+    """Fit a method on the fit rows of a set, with the supervision that the variant gives."""
+    x, given = _supervision(data, variant)
+    if name == "arfc" or name in ABLATIONS:
+        return _ours(x, given, ABLATIONS.get(name, Config()), seed=seed, budget_s=budget_s)
+    if name in RIVALS:
+        return _rival(name, x, given, seed=seed, budget_s=budget_s)
+    rng = np.random.default_rng(seed)
+    return _classic(name, x[np.sort(rng.permutation(len(x))[:BASELINE_ROWS])], seed=seed)
+
+
+def _supervision(data: DataSet, variant: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    if variant == "pairs":
+        assert data.pairs is not None
+        return data.pairs[0], {"pairs": data.pairs[1]}
+    if variant == "labels":
+        assert data.labels is not None
+        return data.fit, {"labels": data.labels}
+    return data.fit, {}
+
+
+def _ours(x: np.ndarray, given: dict[str, np.ndarray], config: Config, *, seed: int, budget_s: float) -> Fitted:
+    started = time.monotonic()
+    model = Compressor.fit(x, **given, seed=seed, config=config, budget=budget_s, progress=False)
+    fit_s, width = time.monotonic() - started, model.width
+    sizes = [*byte_sizes(width)[:-1], width]
+    return Fitted(
+        ladders={"dims": float_sizes(width), "bytes": sizes},
+        methods={
+            "dims": of_floats(lambda rows: model.compress(rows, dims=width)),
+            "bytes": of_codes(
+                lambda rows: model.compress(rows, dims=width), lambda rows: model.compress(rows, bytes=width)
+            ),
+        },
+        fit_s=fit_s,
+        fit_rows=len(x),
+        settings={
+            "config": model.facts["config"],
+            "opening": model.facts["opening"],
+            "joint_tokens": model.codec.joint.tokens,
+            "steps": {p: h[-1]["step"] for p, h in model.facts["history"].items() if _is_history(h)},
+        },
+    )
+
+
+def _is_history(entries: object) -> bool:
+    return isinstance(entries, list) and bool(entries) and "step" in entries[-1]
+
+
+def _classic(name: str, x: np.ndarray, *, seed: int) -> Fitted:
+    entry, width = CATALOGUE[name], x.shape[1]
+    usual = float_sizes(width) if entry.unit == "dims" else byte_sizes(width)
+    sizes = [size for size in entry.sizes(usual, width=width) if size <= SLOW.get(name, size)]
+    started = time.monotonic()
+    if entry.one_fit:
+        whole = entry.fit(x, size=max(sizes), seed=seed)
+        fits = dict.fromkeys(sizes, whole)
+    else:
+        fits = {size: entry.fit(x, size=size, seed=seed) for size in sizes}
+    fit_s = time.monotonic() - started
+
+    def at(rows: np.ndarray) -> Callable[[int], Small]:
+        def small(size: int) -> Small:
+            fitted = fits[size]
+            if entry.unit == "dims":
+                vectors = fitted.compress(rows, dims=size)
+                return Small(asked=vectors, stored=vectors)
+            return Small(asked=fitted.project(rows), stored=fitted.compress(rows, bytes=size).decode())
+
+        return small
+
+    other = "bytes" if entry.unit == "dims" else "dims"
+    return Fitted(
+        ladders={entry.unit: sizes, other: ()},
+        methods={entry.unit: at, other: None},
+        fit_s=fit_s,
+        fit_rows=len(x),
+        settings={"one_fit": entry.one_fit},
+    )
+
+
+def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int, budget_s: float) -> Fitted:
+    entry, width = RIVALS[name], x.shape[1]
+    sizes = sorted(width // ratio for ratio in RATIOS) if entry.per_size else float_sizes(width)
+    started = time.monotonic()
+    if entry.per_size:
+        share_s = budget_s / len(sizes)
+        fits = {size: entry.kind.fit(x, **given, dims=size, seed=seed, budget_s=share_s) for size in sizes}
+    else:
+        fits = dict.fromkeys(sizes, entry.kind.fit(x, **given, seed=seed, budget_s=budget_s))
+    fit_s = time.monotonic() - started
+
+    def at(rows: np.ndarray) -> Callable[[int], Small]:
+        def small(size: int) -> Small:
+            vectors = fits[size].compress(rows, dims=size)
+            return Small(asked=vectors, stored=vectors)
+
+        return small
+
+    return Fitted(
+        ladders={"dims": sizes, "bytes": ()},
+        methods={"dims": at, "bytes": None},
+        fit_s=fit_s,
+        fit_rows=len(x),
+        settings={"per_size": entry.per_size},
+    )
+
+
+def _config(*, model: dict[str, Any] | None = None, **train: Any) -> Config:
+    base = Config()
+    return Config(
+        model=dataclasses.replace(base.model, **(model or {})), train=dataclasses.replace(base.train, **train)
+    )
+
+
+ABLATIONS: dict[str, Config] = {
+    "linear map alone": _config(arc_steps=0),
+    "ARC alone": _config(model={"solutions": 1}, ergc_weight=0.0),
+    "ARC + MoS": _config(ergc_weight=0.0),
+    "ARC + ERGC": _config(model={"solutions": 1}),
+    "ARC + MoS of 4 + ERGC": _config(model={"solutions": 4}),
+    "uniform sizes": _config(size_law="uniform"),
+    "one fixed size, 48 dims": _config(size_law="fixed", fixed_dims=48),
+}
+"""The method with parts taken away or changed; `arfc` itself is ARC + MoS of 2 + ERGC with beta-distributed sizes."""
