@@ -70,7 +70,7 @@ def _summary(studies: Sequence[Study]) -> list[str]:
     lines = [
         "## Where arfc stands",
         "",
-        "A size in bold is lost beyond the intervals; at the others these overlap.",
+        "A size in bold is lost beyond the intervals; at the others these overlap. The sections below have the scores.",
         "",
     ]
     lines += ["| set | metric | best or level at bytes | loses at bytes |", "|---|---|---|---|"]
@@ -132,8 +132,8 @@ def _ratios(table: Table, study: Study) -> list[str]:
         cells = [_share(one, most, study) for one in found]
         rows.append(f"| {ratio} | {full // ratio:,} | {' | '.join(cells)} |")
     what = (
-        f"Share of the uncompressed score in %, with its interval: what each keeps most with, at no more bytes than "
-        f"the ratio leaves of {full:,}. For all alike, that is seen on these scores."
+        f"Share of the uncompressed score in %, with its interval: the size with which each keeps most, at no "
+        f"more bytes than the ratio leaves of {full:,}. That size is picked on these same scores, for all alike."
     )
     return [wrapped(what), "", *rows, ""]
 
@@ -185,7 +185,7 @@ def _provenance(study: Study) -> list[str]:
 def hardware(record: Record) -> str:
     """Return the machine in words."""
     known = record["hardware"]
-    return f"{known['cpu']}, {known['cores']} cores, {known['threads']} thread(s)"
+    return f"{known['cpu']}, {known['cores']} cores, {known['threads']} thread{'s' * (known['threads'] > 1)}"
 
 
 def _shared(records: Sequence[Record], of: Callable[[Record], object]) -> str:

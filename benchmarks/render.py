@@ -78,7 +78,7 @@ def readme_blocks(study: Study, table: Table) -> dict[str, str]:
         "Other sets, labels and pairs, learned baselines, intervals, times and every losing cell:",
         "[docs/results.md](docs/results.md).",
     ]
-    names = ", ".join(label(line) for line in lines)
+    names = "; ".join(label(line) for line in lines)
     light, dark = PICTURE.format(""), PICTURE.format("-dark")
     picture = [
         "<picture>",
