@@ -57,3 +57,56 @@ def asking(task):
         return as_set(np.concatenate(rows))
     name = {"TextRetrieval": "queries", "Classification": "test"}.get(kind) or next(iter(task.rows))
     return as_set(task.rows[name])
+
+
+@pytest.fixture
+def cell():
+    """A function that makes the cell of a score whose interval is .01 to both sides."""
+
+    def make(score, *, spread=0.01, whole=1.0):
+        ends = {"score": score, "low": score - spread, "high": score + spread}
+        kept = {key: value / whole for key, value in ends.items()}
+        return ends | {
+            "retention": kept["score"],
+            "retention_low": kept["low"],
+            "retention_high": kept["high"],
+        }
+
+    return make
+
+
+@pytest.fixture
+def record():
+    """A function that makes a record of one metric from cells by size: `codes` by bytes, `floats` by dims."""
+
+    def make(method="arfc", *, codes=None, floats=None, metric="recall@10", **others):
+        known = {"arfc": "ours", "autoencoder": "learned", "q-former": "learned", "ARC alone": "ablation"}
+        table = {
+            "metric": metric,
+            "queries": 100,
+            "uncompressed": {"score": 1.0, "low": 1.0, "high": 1.0},
+            "floats": [{"dims": size, "bytes": 4 * size, method: one} for size, one in (floats or {}).items()],
+            "bytes": [{"bytes": size, method: one} for size, one in (codes or {}).items()],
+        }
+        return {
+            "set": "captions",
+            "variant": "none",
+            "method": method,
+            "kind": known.get(method, "classic"),
+            "seed": 0,
+            "fold": 0,
+            "fit_s": 10.0,
+            "rows": {"fit": 1000},
+            "tables": [table],
+            "notes": [],
+            "data_sha256": "same",
+            "commit": "c" * 40,
+            "source_tree": "f" * 40,
+            "uncommitted_changes": False,
+            "date": "2026-01-01",
+            "versions": {},
+            "hardware": {"cpu": "x86_64", "cores": 2, "threads": 1},
+            "settings": {},
+        } | others
+
+    return make
