@@ -1,0 +1,36 @@
+"""The losses of Matryoshka-Adaptor against their equations, written out."""
+
+import pytest
+import torch
+
+from arfc.rivals.mlp import adaptor_loss
+from arfc.sizes import float_ladder
+
+
+def test_the_adaptors_loss_is_the_sum_of_its_equations(make_setup):
+    task = make_setup().task
+    batch = task.batch(0, phase=1, anchors=8)
+    x = batch.entities
+    residual = 0.1 * torch.sin(7 * x)  # of a row alone: a row may stand twice in a batch
+    pair, topk, sizes = 0.0, 0.0, float_ladder(24)
+    for m in sizes:
+        y = torch.nn.functional.normalize((x + residual)[:, :m], dim=1)
+        for i in range(len(x)):
+            true = x @ x[i]
+            error = (true - y @ y[i]).abs()
+            others = [j for j in range(len(x)) if j != i]
+            near = sorted(others, key=lambda j, true=true: -float(true[j]))[:10]
+            pair += float(error.mean())
+            topk += float(error[near].mean())
+    expected = (pair + topk) / len(x) / len(sizes) + float(residual.abs().mean())
+    assert float(adaptor_loss(task, batch, x + residual, x)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_nothing_is_lost_where_nothing_is_changed(make_setup):
+    task = make_setup().task
+    batch = task.batch(0, phase=1, anchors=8)
+    flat = torch.zeros_like(batch.entities)
+    flat[:, :8] = batch.entities[:, :8]  # 8 dims hold all there is, so every prefix keeps every cosine
+    flat = torch.nn.functional.normalize(flat, dim=1)
+    same = type(batch)(entities=flat, edges=flat @ flat.T)
+    assert float(adaptor_loss(task, same, flat, flat)) == pytest.approx(0, abs=1e-5)
