@@ -19,9 +19,10 @@ from arfc.sizes import float_ladder, parse_duration
 from arfc.training.fit import split
 from arfc.training.loop import Phase, Run, run_phase
 from arfc.training.objectives import reconstruction_loss
+from arfc.training.recall import means
 from arfc.training.rows import read_rows
 from arfc.training.split import Split
-from arfc.training.task import Compress, Task, label_recall, nearest_by, neighbour_recall, pair_recall
+from arfc.training.task import Compress, Task
 
 CONFIG = Config(train=TrainConfig(patience=8))
 """What rivals are fitted with: our own defaults with twice the patience, since validation falls before it rises."""
@@ -47,6 +48,7 @@ class NetStage(Generic[Net]):
     """What the stages that train all of a net have in common."""
 
     name = "rival"
+    start_patience = CONFIG.train.patience
 
     def __init__(self, net: Net, *, steps: int, rate: float, weight_decay: float) -> None:
         self.net = net
@@ -150,12 +152,9 @@ def score_all_sizes(task: Task, compress: Compress) -> float:
 @torch.no_grad()
 def score_one_size(task: Task, code: Callable[[Tensor], Tensor]) -> float:
     """Return what `Task.scores` returns, for vectors of one size: recall@10, R@1 both ways (pairs), or by class."""
-    rows = task.validation
-    if rows.partners is not None:
-        return sum(pair_recall(code(rows.features), code(rows.partners), rows)) / 2
-    if rows.labels is not None:
-        return label_recall(code(rows.features), rows.labels)
-    return neighbour_recall(code(task.answering), nearest_by(task.answering, task.queries))
+    vectors = [code(rows) for rows in task.scored]
+    dims = vectors[0].shape[1]
+    return means(task.hits(vectors, sizes=(dims,)))[dims]
 
 
 @torch.no_grad()
