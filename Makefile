@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.stamp
 SETUP_DEMO := .venv/.stamp-demo
+SETUP_BENCH := .venv/.stamp-bench
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: venv test lint format demo demo-digits clean help
+.PHONY: venv test lint format demo demo-digits bench bench-full clean help
 
 venv: $(SETUP)  ## build .venv with the pinned development tools
 
@@ -18,6 +19,11 @@ $(SETUP): pyproject.toml constraints.txt
 $(SETUP_DEMO): $(SETUP)
 	@echo "adding the demo's sentence encoder to .venv (once)"
 	$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+$(SETUP_BENCH): $(SETUP)
+	@echo "adding what the benchmark needs to .venv (once)"
+	$(INSTALL) --editable '.[bench]'
 	@touch $@
 
 test: $(SETUP)  ## run the tests
@@ -38,6 +44,13 @@ demo: $(SETUP_DEMO)  ## compress the docstrings of the standard library and sear
 
 demo-digits: $(SETUP)  ## the same table on scikit-learn's digits, without an encoder (30 seconds)
 	$(BIN)/python examples/demo_digits.py
+
+bench: $(SETUP_BENCH)  ## measure a short form of the benchmark on two sets (15 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quality.py --short
+
+bench-full: $(SETUP_BENCH)  ## measure what is not on record yet, all of it (hours), then write docs/results.md
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/render.py
 
 clean:  ## remove .venv, caches and everything built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

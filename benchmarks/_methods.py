@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from arfc.rivals import RIVALS
 
 from _sets import DataSet
 from arfc import Compressor
 from arfc.baselines.catalogue import CATALOGUE
+from arfc.compressor import TRAINING_SHARE
 from arfc.config import Config
 from arfc.evaluate.methods import Method, Small, of_codes, of_floats
+from arfc.rivals import RIVALS
 
 RATIOS = (2, 4, 8, 16, 32)
 SMALL_BYTES = (8, 16, 32, 48, 64, 96, 192)
@@ -89,7 +90,7 @@ def _supervision(data: DataSet, variant: str) -> tuple[np.ndarray, dict[str, np.
 
 def _ours(x: np.ndarray, given: dict[str, np.ndarray], config: Config, *, seed: int, budget_s: float) -> Fitted:
     started = time.monotonic()
-    model = Compressor.fit(x, **given, seed=seed, config=config, budget=budget_s, progress=False)
+    model = Compressor.fit(x, **given, seed=seed, config=config, budget=budget_s / TRAINING_SHARE, progress=False)
     fit_s, width = time.monotonic() - started, model.width
     sizes = [*byte_sizes(width)[:-1], width]
     return Fitted(

@@ -67,6 +67,7 @@ def main() -> None:
     if options.short:
         options.sets, options.methods, options.seeds = SHORT_SETS, SHORT_METHODS, [0]
     out = options.out or RECORDS / ("quality-short.jsonl" if options.short else "quality.jsonl")
+    out.parent.mkdir(parents=True, exist_ok=True)
     done = set(_pieces_on_record(out))
     for piece in _pieces(options):
         if piece in done:

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from arfc import Compressor, compressor
+from arfc import Compressor
 from arfc.codec import NestedCodec
+from arfc.training import codecs
 
 
 def press():
@@ -43,7 +44,7 @@ WITH_A_MODEL = [
     "arfc.training.fit.choose_openings",
     "arfc.training.openings.settle_decoding",
     "arfc.training.decoder_phase.DecoderPhase.loss",
-    "arfc.compressor._fit_codecs",
+    "arfc.compressor.fit_codecs",
     "arfc.compressor.measure_curve",
     "arfc.fingerprint.SeenRows.__init__",
 ]
@@ -106,7 +107,7 @@ def test_ctrl_c_from_the_callers_progress(small_rows, tiny_config):
 
 
 def test_few_rows_train_the_codec_when_someone_waits(small_rows, tiny_config, monkeypatch):
-    monkeypatch.setattr(compressor, "QUICK_CODEC_ROWS", 100)
+    monkeypatch.setattr(codecs, "QUICK_CODEC_ROWS", 100)
     rows, fit = [], NestedCodec.fit
     monkeypatch.setattr(NestedCodec, "fit", lambda vectors, **how: rows.append(len(vectors)) or fit(vectors, **how))
     Compressor.fit(small_rows, config=tiny_config(), steps=1, progress=False)

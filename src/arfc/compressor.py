@@ -24,17 +24,17 @@ from arfc.model.steady import by_blocks
 from arfc.search import exact_search
 from arfc.sizes import check_bytes, parse_duration, resolve_dims
 from arfc.training.checkpoint import Checkpoints
+from arfc.training.codecs import fit_codecs
 from arfc.training.curve import measure_curve
 from arfc.training.fit import fit_id, fit_network, split
 from arfc.training.loop import Progress, Run, ctrl_c_ends
 from arfc.training.rows import read_rows
-from arfc.training.task import Rows
 
 if TYPE_CHECKING:
     from arfc.shapes import Array
 
-CODEC_ROWS, QUICK_CODEC_ROWS = 50_000, 5_000
-"""Most fit rows that the codecs see; the latter after Ctrl-C, when someone waits: nearly as good (docs/log.md)."""
+TRAINING_SHARE = 0.75
+"""Share of a time budget that training may use; byte codes have the rest."""
 
 
 class Compressor:
@@ -77,10 +77,10 @@ class Compressor:
     ) -> Compressor:
         """Fit a model on features (N, D), with partners (N, D) or integer labels (N,) where there are any.
 
-        `budget` ("5m", or seconds) ends training in time; `steps` scales the phases to that many steps in all; without
-        either the config's steps run. `progress` shows a bar (None: only on a terminal) or is called after each step.
-        Checkpoints go to the folder `checkpoint`; `resume` goes on from the last one. Ctrl-C ends training and keeps
-        the best model so far; a second one raises KeyboardInterrupt.
+        `budget` ("5m", or seconds) is the time of the whole fit; `steps` scales the phases to that many steps in all;
+        without either the config's steps run. `progress` shows a bar (None: only on a terminal) or is called after each
+        step. Checkpoints go to the folder `checkpoint`; `resume` goes on from the last one. Ctrl-C ends training and
+        keeps the best model so far; a second one raises KeyboardInterrupt.
 
         Shapes: x (N, D) float; pairs (N, D) float; labels (N,) integer.
         Raises: ShapeError, DtypeError, RowError, InputError, ConfigError.
@@ -93,16 +93,15 @@ class Compressor:
         budget_s = float("inf") if budget is None else parse_duration(budget)
         rows, data = read_rows(x, pairs, labels, config.train, seed=seed)
         parts = split(rows, config, seed=seed)
-        run = Run(config=config.train, budget_s=budget_s)
+        run = Run(config=config.train, budget_s=TRAINING_SHARE * budget_s)
         if checkpoint is not None:
             run.checkpoints = Checkpoints(Path(checkpoint), fit_id=fit_id(rows, config, seed=seed), resume=resume)
             run.earlier_s = run.checkpoints.open()
         with ctrl_c_ends(run):
             with reporter(progress) as run.report:
                 fitted = fit_network(rows, parts, config, seed=seed, run=run)
-            network = fitted.network
-            most = QUICK_CODEC_ROWS if run.interrupted else CODEC_ROWS
-            codec, klt_codec = _fit_codecs(network, rows.take(parts.fit), most=most, seed=seed)
+                network = fitted.network
+                codec, klt_codec = fit_codecs(network, rows.take(parts.fit), seed=seed, run=run, budget_s=budget_s)
             curve = measure_curve(network, codec, fitted.task, klt_codec=klt_codec)
             known = rows.take(np.concatenate([parts.fit, parts.validation]))
             model = cls(network, codec, SeenRows.of(known.entities.numpy()), {})
@@ -288,13 +287,3 @@ class Compressor:
         # A prefix doesn't tell its row's length, and the decoder knows unit rows only: the mean length stands in.
         length = np.float32(self.facts["data"]["mean_norm"])
         return by_blocks(self.network.decode, block_NK / length) * length
-
-
-@torch.no_grad()
-def _fit_codecs(network: Network, fit_rows: Rows, *, most: int, seed: int) -> tuple[NestedCodec, NestedCodec]:
-    """Train codecs on fit rows of all modalities: the model's own, and KLT + bits to compare it with."""
-    entities = fit_rows.entities
-    chosen = entities[:: -(-len(entities) // most)]
-    ours = torch.cat([network.compress(block, dims=network.width) for block in chosen.split(1024)])
-    klt = (chosen @ network.klt.basis).numpy()
-    return NestedCodec.fit(ours.numpy(), seed=seed), NestedCodec.fit(klt, most_tokens=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Never
@@ -10,7 +11,7 @@ from tqdm import tqdm
 
 from arfc.training.loop import Progress
 
-PHASES = {"linear": "1/3 linear map", "arc": "2/3 ARC + MoS ", "decoder": "3/3 decoder   "}
+PHASES = {"linear": "1/4 linear map", "arc": "2/4 ARC + MoS ", "decoder": "3/4 decoder   ", "codes": "4/4 byte codes"}
 
 
 @contextmanager
@@ -38,7 +39,8 @@ def reporter(progress: bool | Callable[[Progress], None] | None) -> Iterator[Cal
             )
         bar = bars[now.phase]
         left = tqdm.format_interval(now.left_s)
-        bar.set_postfix_str(f"{left} left, loss {now.loss:.3f}, validation {now.score:.4f}", refresh=False)
+        loss = "" if math.isnan(now.loss) else f", loss {now.loss:.3f}, validation {now.score:.4f}"
+        bar.set_postfix_str(f"{left} left{loss}", refresh=False)
         bar.update(now.step - bar.n)
 
     try:

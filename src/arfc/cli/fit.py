@@ -34,7 +34,7 @@ CHECKPOINT_FILES = ("*.safetensors", "*.part")
 @output_option("model folder")
 @pairs_option
 @labels_option
-@click.option("--budget", help="End training after this time, such as 90s, 5m or 1h30m.")
+@click.option("--budget", help="Fit in about this time, such as 90s, 5m or 1h30m.")
 @click.option("--steps", type=int, help="Train this many steps in all.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of all randomness.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted fit from its last checkpoint.")

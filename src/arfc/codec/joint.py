@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,8 +39,17 @@ class JointTokens:
     """Codewords of each token."""
 
     @classmethod
-    def fit(cls, values_NP: Float32[Array, "N P"], *, tokens: int, rng: np.random.Generator) -> JointTokens:
+    def fit(
+        cls,
+        values_NP: Float32[Array, "N P"],
+        *,
+        tokens: int,
+        rng: np.random.Generator,
+        go_on: Callable[[int], bool] = lambda done: True,
+    ) -> JointTokens:
         """Fit the codebooks one after another, each on what the paths so far have missed; strongest dims first.
+
+        `go_on` is called with the number of tokens done, and ends the fit with these when it returns False.
 
         Shapes: values (N, P), N at least `LEAST_ROWS` unless `tokens` is 0.
         """
@@ -48,10 +58,12 @@ class JointTokens:
         for _ in range(tokens):
             codebook_CP = grow_codebook(residual_NkP.reshape(-1, values_NP.shape[1]), rng)
             codebooks.append(codebook_CP)
+            if not go_on(len(codebooks)):
+                break
             residual_NkP = np.concatenate(
                 [_follow(block, codebook_CP) for block in _split(residual_NkP, rows=16 * _BLOCK_ROWS)]
             )
-        shape = (tokens, CODEWORDS, values_NP.shape[1])
+        shape = (len(codebooks), CODEWORDS, values_NP.shape[1])
         return cls(codebooks=np.array(codebooks, dtype=np.float32).reshape(shape))
 
     @property

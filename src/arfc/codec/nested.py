@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,11 +58,19 @@ class NestedCodec:
     """Fitted on what mean and joint tokens missed."""
 
     @classmethod
-    def fit(cls, vectors_NK: Array, *, seed: int = 0, most_tokens: int = MOST_TOKENS, max_bits: int = 8) -> NestedCodec:
+    def fit(
+        cls,
+        vectors_NK: Array,
+        *,
+        seed: int = 0,
+        most_tokens: int = MOST_TOKENS,
+        max_bits: int = 8,
+        go_on: Callable[[int], bool] = lambda done: True,
+    ) -> NestedCodec:
         """Fit on a sample of rows, and choose the number of joint tokens that serves held-out rows of it best.
 
         The choice is by recall@10 of the rows' own neighbours, mean over the byte ladder. Few rows get no joint tokens:
-        256 codewords need more.
+        256 codewords need more. `go_on` is called with the number of tokens done; no more follow when it returns False.
 
         Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
@@ -81,9 +89,10 @@ class NestedCodec:
         tokens = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN)
         if len(fit_rows) < LEAST_ROWS or tokens == 0:
             return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
-        joint = JointTokens.fit(np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS]), tokens=tokens, rng=rng)
+        centred_NP = np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS])
+        joint = JointTokens.fit(centred_NP, tokens=tokens, rng=rng, go_on=go_on)
         held_HK = values_NK[np.sort(order_N[:held_out])]
-        packed_HT = joint.encode(np.ascontiguousarray(held_HK[:, :JOINT_DIMS]), tokens=tokens)
+        packed_HT = joint.encode(np.ascontiguousarray(held_HK[:, :JOINT_DIMS]), tokens=joint.tokens)
         chosen = _best_tokens(joint, mean_K, held_HK, packed_HT)
         if chosen == 0:
             return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)

@@ -75,6 +75,21 @@ class Run:
     def elapsed_s(self) -> float:
         return self.earlier_s + time.monotonic() - self.started
 
+    def counter(self, phase: str, steps: int, *, budget_s: float) -> Callable[[int], bool]:
+        """Return what a stage without a loss calls after each step: it reports, and says whether to go on.
+
+        Not when the budget is used up, nor after a Ctrl-C that came during the stage.
+        """
+        began, interrupted, nan = time.monotonic(), self.interrupted, float("nan")
+
+        def go_on(step: int) -> bool:
+            left_s, elapsed_s = (time.monotonic() - began) * (steps / step - 1), self.elapsed_s
+            now = Progress(phase=phase, step=step, steps=steps, elapsed_s=elapsed_s, left_s=left_s, loss=nan, score=nan)
+            self.report(now)
+            return self.interrupted == interrupted and elapsed_s < budget_s
+
+        return go_on
+
 
 def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int | float]]:
     """Train a phase to its last step, its share of the budget, a plateau or Ctrl-C; leave its best parameters in place.

@@ -1,0 +1,50 @@
+"""Codes are fitted within the time there is, and say how far they are."""
+
+import numpy as np
+import pytest
+import torch
+
+from arfc.config import TrainConfig
+from arfc.training.codecs import fit_codecs
+from arfc.training.loop import Run
+from arfc.training.task import Rows
+
+
+@pytest.fixture
+def parts(make_task, clustered):
+    """A network, and enough rows for joint tokens."""
+    _, network = make_task()
+    return network, Rows(features=torch.nn.functional.normalize(torch.from_numpy(clustered(2400, 24)), dim=1))
+
+
+def test_codes_are_of_the_networks_vectors(parts):
+    network, rows = parts
+    heard = []
+    run = Run(config=TrainConfig(), report=heard.append)
+    ours, klt = fit_codecs(network, rows, seed=0, run=run, budget_s=float("inf"))
+    vectors = network.compress(rows.features, dims=24).numpy()
+    assert np.square(ours.decode(ours.encode(vectors, bytes_per_vector=24)) - vectors).sum(1).mean() < 1e-2
+    assert klt.joint.tokens == 0
+    assert [(now.phase, now.step) for now in heard] == [("codes", step) for step in range(1, 7)]  # 24 dims, 6 tokens
+
+
+def test_time_that_is_up_ends_them(parts):
+    network, rows = parts
+    heard = []
+    run = Run(config=TrainConfig(), report=heard.append)
+    ours, _ = fit_codecs(network, rows, seed=0, run=run, budget_s=0.0)
+    assert (len(heard), ours.joint.tokens) == (1, 0)
+
+
+def test_ctrl_c_ends_them(parts):
+    network, rows = parts
+    run = Run(config=TrainConfig())
+    heard = []
+
+    def press(now):
+        heard.append(now.step)
+        run.interrupted = now.step == 2
+
+    run.report = press
+    fit_codecs(network, rows, seed=0, run=run, budget_s=float("inf"))
+    assert heard == [1, 2]
