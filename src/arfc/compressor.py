@@ -33,8 +33,8 @@ from arfc.training.rows import read_rows
 if TYPE_CHECKING:
     from arfc.shapes import Array
 
-TRAINING_SHARE = 0.75
-"""Share of a time budget that training may use; byte codes have the rest."""
+TRAINING_SHARE = 0.6
+"""Share of a time budget that training may use; byte codes have the rest, also where training took longer."""
 
 
 class Compressor:
@@ -101,7 +101,8 @@ class Compressor:
             with reporter(progress) as run.report:
                 fitted = fit_network(rows, parts, config, seed=seed, run=run)
                 network = fitted.network
-                codec, klt_codec = fit_codecs(network, rows.take(parts.fit), seed=seed, run=run, budget_s=budget_s)
+                codes_s = (1 - TRAINING_SHARE) * budget_s
+                codec, klt_codec = fit_codecs(network, rows.take(parts.fit), seed=seed, run=run, budget_s=codes_s)
             curve = measure_curve(network, codec, fitted.task, klt_codec=klt_codec)
             known = rows.take(np.concatenate([parts.fit, parts.validation]))
             model = cls(network, codec, SeenRows.of(known.entities.numpy()), {})

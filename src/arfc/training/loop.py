@@ -78,15 +78,18 @@ class Run:
     def counter(self, phase: str, steps: int, *, budget_s: float) -> Callable[[int], bool]:
         """Return what a stage without a loss calls after each step: it reports, and says whether to go on.
 
-        Not when the budget is used up, nor after a Ctrl-C that came during the stage.
+        Not when it has taken `budget_s`, nor after a Ctrl-C that came during the stage.
         """
         began, interrupted, nan = time.monotonic(), self.interrupted, float("nan")
 
         def go_on(step: int) -> bool:
-            left_s, elapsed_s = (time.monotonic() - began) * (steps / step - 1), self.elapsed_s
-            now = Progress(phase=phase, step=step, steps=steps, elapsed_s=elapsed_s, left_s=left_s, loss=nan, score=nan)
+            taken_s = time.monotonic() - began
+            left_s = max(0.0, min(taken_s * (steps / step - 1), budget_s - taken_s))
+            now = Progress(
+                phase=phase, step=step, steps=steps, elapsed_s=self.elapsed_s, left_s=left_s, loss=nan, score=nan
+            )
             self.report(now)
-            return self.interrupted == interrupted and elapsed_s < budget_s
+            return self.interrupted == interrupted and taken_s < budget_s
 
         return go_on
 
