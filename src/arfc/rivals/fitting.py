@@ -31,7 +31,6 @@ SCORED_BLOCK_ROWS = 1024
 NO_STEP_LIMIT = 10**9
 """Steps of a fit that the clock alone ends."""
 
-
 Net = TypeVar("Net", bound=nn.Module)
 
 

@@ -62,7 +62,7 @@ class Rival(ABC):
         run = start_run(config, budget_s)
         most = most_steps(steps, budget_s, usual=cls.usual_steps)
         features = open_features(x)
-        kept = features.width if dims is None else resolve_dims(features.width, dims=dims)
+        kept = resolve_dims(features.width, dims=dims) if cls.per_size else features.width
         setup = set_up(features, pairs, labels, config, seed=seed)
         stage = cls._stage(setup, dims=kept, steps=most)
         record = train(stage, setup, run)
@@ -144,8 +144,7 @@ class SizedRival(Rival):
         Shapes: x (N, D) float; pairs (N, D) float; labels (N,) integer.
         Raises: SizeError, ShapeError, DtypeError, RowError, InputError, ConfigError.
         """
-        kept: object = resolve_dims(open_features(x).width, dims=dims)
-        return cls._fit(x, pairs, labels, dims=kept, seed=seed, steps=steps, budget_s=budget_s, config=config)
+        return cls._fit(x, pairs, labels, dims=dims, seed=seed, steps=steps, budget_s=budget_s, config=config)
 
     def _checked(self, dims: object) -> int:
         kept = resolve_dims(self.width, dims=dims)
