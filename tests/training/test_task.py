@@ -11,16 +11,8 @@ from arfc.sizes import float_ladder
 from arfc.training import task as task_module
 from arfc.training.ergc import cosine_edges, ergc_loss
 from arfc.training.objectives import label_loss, neighbour_loss, pair_loss
-from arfc.training.task import (
-    SUPERVISED_ERGC_SCALE,
-    Rows,
-    Task,
-    distinct,
-    label_recall,
-    nearest_by,
-    neighbour_recall,
-    pair_recall,
-)
+from arfc.training.recall import distinct
+from arfc.training.task import SUPERVISED_ERGC_SCALE, Rows, Task
 
 CONFIG = TrainConfig(anchors=6, neighbours=3, ergc_weight=0.3, neighbour_weight=1.0)
 
@@ -183,83 +175,56 @@ def test_the_floor_itself_costs_one_share_each():
     assert float(task.loss(batch, kept, kept)) == pytest.approx(CONFIG.ergc_weight + CONFIG.neighbour_weight, rel=0.02)
 
 
-def slow_recall(asked, truth, stored):
-    hits = []
-    for i, answers in enumerate(truth.tolist()):
-        scores = [float(torch.cosine_similarity(asked[i], row, dim=0)) for row in stored]
-        order = sorted((j for j in range(len(stored)) if j != i), key=lambda j: -scores[j])
-        hits.append(len(set(order[: len(answers)]) & set(answers)) / len(answers))
-    return np.mean(hits)
-
-
-def test_neighbour_recall_equals_a_slow_search():
-    x = 3 * unit(40)
-    truth = nearest_by(x, 15)
-    assert truth.shape == (15, 10)
-    assert neighbour_recall(x, truth) == 1
-    for dims in (2, 5, 7):
-        kept = x[:, :dims]
-        assert neighbour_recall(kept, truth) == pytest.approx(slow_recall(kept, truth, kept))
-    stored = x + 0.5 * unit(40, seed=9)
-    assert neighbour_recall(x, truth, stored) == pytest.approx(slow_recall(x, truth, stored))
-
-
-def test_label_recall_asks_the_nearest_other_row():
-    x = torch.tensor([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 1]])
-    assert label_recall(x, torch.tensor([0, 0, 1, 1, 0])) == pytest.approx(0.8 if x[4] @ x[1] < x[4] @ x[3] else 1.0)
-    assert label_recall(x, torch.tensor([0, 1, 2, 3, 4])) == 0
-    assert label_recall(x[:4], torch.tensor([0, 0, 1, 1])) == 1
-
-
-def test_pair_recall_counts_both_ways_and_forgives_copies():
-    left = unit(3, seed=3)
-    right = left + 0.1 * unit(3, seed=4)
-    right[1] = 0.8 * left[0] + 0.6 * left[1]
-    right = torch.nn.functional.normalize(right, dim=1)
-    rows = Rows(features=left, partners=right)
-    # Row 1 of the right is nearer to row 0 of the left; row 1 of the left still finds it.
-    scores = left @ right.T
-    assert scores.argmax(1).tolist() == [0, 1, 2] and scores.argmax(0).tolist() == [0, 0, 2]
-    assert pair_recall(left, right, rows) == (1.0, pytest.approx(2 / 3))
-    assert pair_recall(left, right.roll(1, 0), rows)[0] == 0
-    # Rows 0 and 1 have the same partner, so the row that finds the partner of the other is right.
-    copies = Rows(features=left, partners=right[[1, 1, 2]])
-    assert pair_recall(left, right[[1, 1, 2]], copies)[0] == 1
-    assert pair_recall(left, right[[1, 1, 2]], rows)[0] == pytest.approx(2 / 3)
-
-
-def test_pair_recall_leaves_out_the_asker_itself():
-    """Captions in pairs: the caption that asks may stand among the answers, as the partner of another one."""
-    captions = unit(3, seed=3)
-    rows = Rows(features=captions[[0, 1]], partners=captions[[2, 0]])
-    assert int((rows.features[0] @ rows.partners.T).argmax()) == 1  # itself, which is no answer
-    right = [True, bool(captions[1] @ captions[0] > captions[1] @ captions[2])]
-    assert pair_recall(rows.features, rows.partners, rows)[0] == np.mean(right)
+def recall_of(task, asked, stored, right):
+    """The share of right answers among as many rows of `stored` found, by a slow search; `right` (Q, N) marks them."""
+    scores = torch.nn.functional.normalize(asked, dim=1) @ torch.nn.functional.normalize(stored, dim=1).T
+    shares = []
+    for own, (row, answers) in enumerate(zip(scores.tolist(), right.long().tolist(), strict=True)):
+        others = [i for i in range(len(row)) if task.validation.partners is not None or i != own]
+        found = sorted(others, key=lambda i: -row[i])[: sum(answers) if not task.supervised else 1]
+        shares.append(np.mean([answers[i] for i in found]))
+    return shares
 
 
 @pytest.mark.parametrize("kinds", [{}, {"pairs": True}, {"labels": True}])
-def test_scores_over_the_ladder(kinds):
-    task = task_of(**kinds)
-    scores = task.scores(lambda x, dims: x[:, :dims])
-    assert tuple(scores) == float_ladder(8)
-    rows = task.validation
-    if "pairs" in kinds:
-        expected = sum(pair_recall(rows.features, rows.partners, rows)) / 2
-    elif "labels" in kinds:
-        expected = label_recall(rows.features, rows.labels)
-    else:
-        expected = 1.0
-    assert scores[8] == pytest.approx(expected)
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_hits_equal_a_slow_search_at_every_size(kinds, noise):
+    """Also where what is stored is another form than what asks."""
+    task = Task(
+        *[Rows(
+            features=unit(count, 20, seed),
+            partners=unit(count, 20, seed + 1) if "pairs" in kinds else None,
+            labels=torch.arange(count) % 3 if "labels" in kinds else None,
+        ) for count, seed in ((60, 0), (40, 7))],
+        CONFIG, seed=0,
+    )  # fmt: skip
+    asked = [3 * x for x in task.scored]
+    stored = [x + noise * unit(len(x), 20, 9) for x in asked]
+    hits = task.hits(asked, stored if noise else None)
+    assert tuple(hits) == (8, 16, 20)
+    for k, found in hits.items():
+        a, b = ([x[:, :k] for x in side] for side in (asked, stored))
+        if "pairs" in kinds:
+            expected = recall_of(task, a[0], b[1], torch.eye(40)) + recall_of(task, a[1], b[0], torch.eye(40))
+        elif "labels" in kinds:
+            labels = task.validation.labels
+            expected = recall_of(task, a[0], b[0], labels[:, None] == labels)
+        else:
+            everyone = torch.cat([task.validation.features, task.fit.features])  # fit rows answer too
+            truth = everyone[:40] @ everyone.T
+            truth.fill_diagonal_(-2)
+            right = torch.zeros(40, 100).scatter(1, truth.topk(10).indices, 1)
+            expected = recall_of(task, a[0][:40], b[0], right)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert task.hits(asked, stored, sizes=(20,)).keys() == {20}
 
 
-def test_scores_of_prefixes_are_their_own():
-    fit, asking = unit(80, 20), unit(60, 20, seed=1)
-    task = Task(Rows(features=fit), Rows(features=asking), CONFIG, seed=0)
+def test_scores_are_the_means_of_the_hits():
+    task = task_of()
     scores = task.scores(lambda x, dims: x[:, :dims])
-    assert tuple(scores) == (8, 16, 20)
-    everyone = torch.cat([asking, fit])  # validation rows ask, fit rows answer too
-    assert scores[8] == pytest.approx(neighbour_recall(everyone[:, :8], nearest_by(everyone, 60)))
-    assert scores[8] < scores[16] < scores[20] == 1
+    assert tuple(scores) == float_ladder(8) == (8,) and scores[8] == 1
+    shifted = task.scores(lambda x, dims: (x - 0.3)[:, :dims])
+    assert shifted[8] == pytest.approx(float(task.hits([task.answering - 0.3])[8].mean())) and shifted[8] < 1
 
 
 def test_half_of_a_labelled_batch_are_mates_of_the_other_half():
@@ -280,7 +245,8 @@ def test_the_asking_row_itself_is_hidden_where_it_is_another_rows_partner():
     assert torch.equal(batch.hidden, torch.tensor([[torch.equal(a, b) for b in right] for a in left]))
     assert batch.hidden.any()
     near = torch.nn.functional.normalize(x + 0.5 * x.roll(1, 0), dim=1)
-    assert pair_recall(near, near.roll(1, 0), rows)[0] > 0  # else every row would find itself, and score 0
+    hits = Task(rows, rows, CONFIG, seed=0).hits([near, near.roll(1, 0)])
+    assert hits[8][:6].any()  # else every row would find itself, and score 0
 
 
 def test_copies_do_not_answer_in_each_others_place():

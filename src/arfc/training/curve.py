@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from arfc.codec import ScalarCodec
 from arfc.model.network import Network
 from arfc.sizes import byte_ladder, float_ladder
 from arfc.training.arc_phase import compress_blocks
-from arfc.training.task import Task, label_recall, nearest_by, neighbour_recall, pair_recall
+from arfc.training.task import Task
 
 METRICS = {"features": "recall@10", "pairs": "R@1", "labels": "R@1 by class"}
 
@@ -24,61 +24,39 @@ def measure_curve(network: Network, codec: ScalarCodec, task: Task, *, klt_codec
 
     Metric by what the model was fitted for: recall@10 of the original's nearest rows (validation rows ask, all of
     them and some fit rows answer), R@1 of the partner both ways, or R@1 by class. Byte rows compare float queries with
-    decoded codes; the KLT's are coded by `klt_codec`, trained on the same rows.
+    decoded codes; the KLT's are coded by `klt_codec`, trained on the same rows. Rows are transformed and coded once, at
+    full length: a short vector or code is the beginning of the long one.
     """
-    width = network.width
-
-    def ours(unit: Tensor) -> Tensor:
-        return compress_blocks(network, unit, dims=width)
-
-    def klt(unit: Tensor) -> Tensor:
-        return unit @ network.klt.basis
-
-    def full_score(transform: Callable[[Tensor], Tensor], dims: int) -> float:
-        return _score(task, lambda unit: transform(unit)[:, :dims])
-
-    floats = [
-        {
-            "dims": dims,
-            "bytes": 4 * dims,
-            "arfc": full_score(ours, dims),
-            "klt": full_score(klt, dims),
-            "truncation": full_score(lambda unit: unit, dims),
-        }
-        for dims in float_ladder(width)
-    ]
-
-    def coded(transform: Callable[[Tensor], Tensor], coder: ScalarCodec, size: int) -> float:
-        def stored(unit: Tensor) -> Tensor:
-            return torch.from_numpy(coder.decode(coder.encode(transform(unit).numpy(), bytes_per_vector=size)))
-
-        return _score(task, transform, stored)
-
-    bytes_rows = [
-        {"bytes": size, "arfc": coded(ours, codec, size), "klt": coded(klt, klt_codec, size)}
-        for size in byte_ladder(width, codec.largest_bytes)
-    ]
-    rows = task.validation
+    width, rows = network.width, task.validation
+    ours = [compress_blocks(network, unit, dims=width) for unit in task.scored]
+    klt = [unit @ network.klt.basis for unit in task.scored]
+    methods = {"arfc": ours, "klt": klt, "truncation": task.scored}
+    floats = {name: _means(task.hits(vectors)) for name, vectors in methods.items()}
+    sizes = byte_ladder(width, codec.largest_bytes)
+    coded = {"arfc": _coded(task, ours, codec, sizes), "klt": _coded(task, klt, klt_codec, sizes)}
     kind = "pairs" if rows.partners is not None else "labels" if rows.labels is not None else "features"
     return {
         "metric": METRICS[kind],
         "validation_rows": len(rows),
         "answering_rows": len(rows) if task.supervised else len(task.answering),
-        "uncompressed": _score(task, lambda unit: unit),
-        "floats": floats,
-        "bytes": bytes_rows,
+        "uncompressed": floats["truncation"][width],
+        "floats": [
+            {"dims": dims, "bytes": 4 * dims, **{name: floats[name][dims] for name in methods}}
+            for dims in float_ladder(width)
+        ],
+        "bytes": [{"bytes": size, **{name: scores[size] for name, scores in coded.items()}} for size in sizes],
     }
 
 
-def _score(task: Task, query: Callable[[Tensor], Tensor], stored: Callable[[Tensor], Tensor] | None = None) -> float:
-    """Score queries against rows that may be stored in another form."""
-    rows = task.validation
-    stored = stored or query
-    if rows.partners is not None:
-        one = pair_recall(query(rows.features), stored(rows.partners), rows)[0]
-        other = pair_recall(stored(rows.features), query(rows.partners), rows)[1]
-        return (one + other) / 2
-    if rows.labels is not None:
-        return label_recall(query(rows.features), rows.labels, stored(rows.features))
-    truth = nearest_by(task.answering, task.queries)
-    return neighbour_recall(query(task.answering), truth, stored(task.answering))
+def _coded(task: Task, vectors: list[Tensor], codec: ScalarCodec, sizes: Sequence[int]) -> dict[int, float]:
+    """Return the score per number of bytes: whole vectors ask for decoded codes."""
+    packed = [codec.encode(full.numpy(), bytes_per_vector=max(sizes)) for full in vectors]
+    scores = {}
+    for size in sizes:
+        decoded = [torch.from_numpy(codec.decode(codes[:, :size])) for codes in packed]
+        scores[size] = _means(task.hits(vectors, decoded, sizes=(task.width,)))[task.width]
+    return scores
+
+
+def _means(hits: dict[int, Tensor]) -> dict[int, float]:
+    return {size: float(hit.mean()) for size, hit in hits.items()}

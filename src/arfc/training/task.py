@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from arfc.config import TrainConfig
 from arfc.shapes import Float, Tensor
@@ -17,6 +16,17 @@ from arfc.sizes import float_ladder
 from arfc.training.ergc import cosine_edges, ergc_loss
 from arfc.training.neighbours import nearest
 from arfc.training.objectives import label_loss, neighbour_loss, pair_loss
+from arfc.training.recall import (
+    SAME_COSINE,
+    Places,
+    distinct,
+    label_hits,
+    nearest_others,
+    neighbour_hits,
+    pair_hits,
+    prefix_scores,
+    same_rows,
+)
 
 EDGE_ROWS = 256
 """Rows of a batch whose edges to all its entities are scored: a quarter of the cost of all, and as good
@@ -32,9 +42,6 @@ SUPERVISED_TOLERANCE = 0.007
 """The same for R@1, which has one answer per query in place of ten."""
 SUPERVISED_ERGC_SCALE = 10.0
 """ERGC is a squared cosine, near 0.01; this brings it to the size of the contrastive losses."""
-SAME_COSINE = 0.99999
-"""Rows at least this near are one and the same in a batch of pairs."""
-
 Compress = Callable[[Tensor, int], Tensor]
 """Unit rows (N, D) and dims -> compressed rows (N, dims)."""
 
@@ -94,7 +101,6 @@ class Task:
         self.answering = torch.cat([asking, distinct(fit.features[torch.from_numpy(answering)])])
         """Rows that answer validation queries, each once: copies tie for a place. The validation rows come first."""
         self.queries = min(SCORE_QUERIES, len(asking))
-        self._truth = None if self.supervised else nearest_by(self.answering, self.queries)
 
     @functools.cached_property
     def near_ids(self) -> Tensor:
@@ -186,72 +192,54 @@ class Task:
             total = total + config.labels_weight * label_loss(kept_NK, labels, temperature=config.temperature)
         return total
 
-    @torch.no_grad()
-    def scores(self, compress: Compress) -> dict[int, float]:
-        """Return the validation score at the float ladder's sizes: recall@10, R@1 both ways (pairs), or by class."""
-        ladder = float_ladder(self.width)
+    @functools.cached_property
+    def scored(self) -> list[Tensor]:
+        """The rows that are scored: both sides (pairs), the validation rows (labels), or those that answer."""
         rows = self.validation
         if rows.partners is not None:
-            left, right = compress(rows.features, self.width), compress(rows.partners, self.width)
-            return {k: sum(pair_recall(left[:, :k], right[:, :k], rows)) / 2 for k in ladder}
+            return [rows.features, rows.partners]
+        return [rows.features if rows.labels is not None else self.answering]
+
+    @torch.no_grad()
+    def hits(
+        self, asked: Sequence[Tensor], stored: Sequence[Tensor] | None = None, *, sizes: Sequence[int] = ()
+    ) -> dict[int, Tensor]:
+        """Return per size how right each query was, 0 to 1; prefixes of `asked` ask for prefixes of `stored`.
+
+        Both are `scored` in the form they are compared in; without `stored` it is the same form. The sizes are the
+        float ladder's unless given. The mean is recall@10, R@1 both ways (pairs: one query per row and way), or R@1 by
+        class.
+        """
+        rows, stored = self.validation, stored or asked
+        sizes = sizes or float_ladder(self.width)
+        if rows.partners is not None:
+            left, right = rows.features, rows.partners
+            back = (self._same[1], self._same[0])
+            there = {k: pair_hits(s, left, right, self._same) for k, s in prefix_scores(asked[0], stored[1], sizes)}
+            return {
+                k: torch.cat([there[k], pair_hits(s, right, left, back)])
+                for k, s in prefix_scores(asked[1], stored[0], sizes)
+            }
         if rows.labels is not None:
-            full = compress(rows.features, self.width)
-            return {k: label_recall(full[:, :k], rows.labels) for k in ladder}
-        assert self._truth is not None
-        full = compress(self.answering, self.width)
-        return {k: neighbour_recall(full[:, :k], self._truth) for k in ladder}
+            labels = rows.labels
+            return {k: label_hits(s, labels, self._same) for k, s in prefix_scores(asked[0], stored[0], sizes)}
+        asking = asked[0][: self.queries]
+        return {k: neighbour_hits(s, self._truth) for k, s in prefix_scores(asking, stored[0], sizes)}
 
+    def scores(self, compress: Compress) -> dict[int, float]:
+        """Return the validation score at the float ladder's sizes."""
+        with torch.no_grad():
+            full = [compress(rows, self.width) for rows in self.scored]
+        return {k: float(hits.mean()) for k, hits in self.hits(full).items()}
 
-def distinct(rows_ND: Float[Tensor, "N D"]) -> Float[Tensor, "M D"]:
-    """Return the rows without exact copies of earlier ones, in their order."""
-    _, copy_of_N = torch.unique(rows_ND, dim=0, return_inverse=True)
-    first_M = np.unique(copy_of_N.numpy(), return_index=True)[1]
-    return rows_ND[torch.from_numpy(np.sort(first_M))]
+    @functools.cached_property
+    def _same(self) -> Places:
+        """Where a validation row would find itself among the answers."""
+        if len(self.scored) == 1:
+            return (torch.arange(len(self.scored[0])),) * 2
+        return same_rows(self.scored[0], self.scored[-1])
 
-
-def nearest_by(
-    asked_NK: Float[Tensor, "N K"], queries: int, k: int = 10, stored_NK: Float[Tensor, "N K"] | None = None
-) -> Tensor:
-    """Return the ids (Q, k) of the nearest other rows of the first `queries` rows, by cosine.
-
-    `stored_NK` are the rows as stored, when that is another form than the queries'.
-    """
-    queries_QK = normalize(asked_NK[:queries], dim=1)
-    rows_NK = normalize(asked_NK if stored_NK is None else stored_NK, dim=1)
-    scores_QN = queries_QK @ rows_NK.T
-    own = torch.arange(len(scores_QN), device=scores_QN.device)
-    scores_QN[own, own] = -2
-    return scores_QN.topk(min(k, len(rows_NK) - 1), dim=1).indices
-
-
-def neighbour_recall(
-    asked_NK: Float[Tensor, "N K"], truth_Qk: Tensor, stored_NK: Float[Tensor, "N K"] | None = None
-) -> float:
-    """Return the share of the true neighbours found among as many nearest rows."""
-    found_Qk = nearest_by(asked_NK, len(truth_Qk), truth_Qk.shape[1], stored_NK)
-    return float((truth_Qk[:, :, None] == found_Qk[:, None]).any(2).float().mean())
-
-
-def pair_recall(left_NK: Float[Tensor, "N K"], right_NK: Float[Tensor, "N K"], rows: Rows) -> tuple[float, float]:
-    """Return R@1 left to right and right to left; a row equal to the right answer, or to the asker, is right too."""
-    assert rows.partners is not None
-    scores_NN = normalize(left_NK, dim=1) @ normalize(right_NK, dim=1).T
-    own = torch.arange(len(scores_NN), device=scores_NN.device)
-    itself_NN = rows.features @ rows.partners.T > SAME_COSINE
-    itself_NN[own, own] = False
-    scores_NN = scores_NN.masked_fill(itself_NN, -2)
-
-    def hits(scores: Tensor, asked: Tensor, answers: Tensor) -> float:
-        best = scores.argmax(1)
-        twin = ((answers[best] * answers).sum(1) > SAME_COSINE) | ((asked[best] * asked).sum(1) > SAME_COSINE)
-        return float(((best == own) | twin).float().mean())
-
-    return hits(scores_NN, rows.features, rows.partners), hits(scores_NN.T, rows.partners, rows.features)
-
-
-def label_recall(
-    asked_NK: Float[Tensor, "N K"], labels_N: Tensor, stored_NK: Float[Tensor, "N K"] | None = None
-) -> float:
-    """Return R@1 by class among these rows: the share whose nearest other row has the same label."""
-    best = nearest_by(asked_NK, len(asked_NK), 1, stored_NK)[:, 0]
-    return float((labels_N[best] == labels_N).float().mean())
+    @functools.cached_property
+    def _truth(self) -> Tensor:
+        """Ids (queries, 10) of the true neighbours among those that answer."""
+        return nearest_others(self.answering[: self.queries] @ self.answering.T, k=10)

@@ -1,0 +1,86 @@
+"""Which validation queries find what they ask for: their true neighbours, their partner, a row of their class."""
+# Q queries, N rows, M rows left, D feature dims, K dims kept, k neighbours
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.nn.functional import normalize
+
+from arfc.shapes import Bool, Float, Int, Tensor
+
+SAME_COSINE = 0.99999
+"""Rows at least this near are one and the same."""
+
+Places = tuple[Tensor, ...]
+"""Row and column numbers of some entries of a matrix."""
+
+
+def distinct(rows_ND: Float[Tensor, "N D"]) -> Float[Tensor, "M D"]:
+    """Return the rows without exact copies of earlier ones, in their order."""
+    _, copy_of_N = torch.unique(rows_ND, dim=0, return_inverse=True)
+    first_M = np.unique(copy_of_N.numpy(), return_index=True)[1]
+    return rows_ND[torch.from_numpy(np.sort(first_M))]
+
+
+def same_rows(one_ND: Float[Tensor, "N D"], other_ND: Float[Tensor, "N D"]) -> Places:
+    """Return where a row of one side is also a row of the other."""
+    return (one_ND @ other_ND.T > SAME_COSINE).nonzero(as_tuple=True)
+
+
+def prefix_scores(
+    queries_QK: Float[Tensor, "Q K"], rows_NK: Float[Tensor, "N K"], sizes: Sequence[int]
+) -> Iterator[tuple[int, Float[Tensor, "Q N"]]]:
+    """Yield (size, scores) of the first `size` dims, in ascending order of size.
+
+    A score is the cosine times the length of the query, which ranks its answers as the cosine does. Each matrix is the
+    caller's to write to.
+    """
+    for size in sorted(sizes):
+        yield size, queries_QK[:, :size] @ normalize(rows_NK[:, :size], dim=1).T
+
+
+def nearest_others(scores_QN: Float[Tensor, "Q N"], *, k: int) -> Int[Tensor, "Q k"]:
+    """Return the k best rows of each query, which is itself the row of its number; overwrites those entries."""
+    own = torch.arange(len(scores_QN))
+    scores_QN[own, own] = -torch.inf
+    return scores_QN.topk(min(k, scores_QN.shape[1] - 1), dim=1).indices
+
+
+def neighbour_hits(scores_QN: Float[Tensor, "Q N"], truth_Qk: Int[Tensor, "Q k"]) -> Float[Tensor, " Q"]:
+    """Return the share of each query's true neighbours among as many rows found; overwrites own entries."""
+    found_Qk = nearest_others(scores_QN, k=truth_Qk.shape[1])
+    return (truth_Qk[:, :, None] == found_Qk[:, None]).any(2).float().mean(1)
+
+
+def pair_hits(
+    scores_NN: Float[Tensor, "N N"],
+    asked_ND: Float[Tensor, "N D"],
+    answers_ND: Float[Tensor, "N D"],
+    itself: Places,
+) -> Float[Tensor, " N"]:
+    """Return 1 for each row whose best answer is its partner, a copy of it, or the partner of a copy of the asker.
+
+    `itself` are the places where an answer is the very row that asks; those are no answers, but for its own partner,
+    and are overwritten.
+    """
+    own = torch.arange(len(scores_NN))
+    other = itself[0] != itself[1]
+    scores_NN[itself[0][other], itself[1][other]] = -torch.inf
+    best = scores_NN.argmax(1)
+    twin_N: Bool[Tensor, " N"] = ((answers_ND[best] * answers_ND).sum(1) > SAME_COSINE) | (
+        (asked_ND[best] * asked_ND).sum(1) > SAME_COSINE
+    )
+    return ((best == own) | twin_N).float()
+
+
+def label_hits(scores_NN: Float[Tensor, "N N"], labels_N: Int[Tensor, " N"], copies: Places) -> Float[Tensor, " N"]:
+    """Return 1 for each row whose best answer has its label.
+
+    `copies`, each row itself among them, are no answers, and are overwritten.
+    """
+    scores_NN[copies] = -torch.inf
+    score_N, best_N = scores_NN.max(1)
+    return ((labels_N[best_N] == labels_N) & score_N.isfinite()).float()
