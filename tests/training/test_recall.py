@@ -69,6 +69,14 @@ def test_label_hits_ask_the_nearest_other_row():
     assert labelled(x[:4], [0, 0, 1, 1]) == [1, 1, 1, 1]
 
 
+def test_copies_of_the_asker_are_no_answers():
+    """Rows 0 and 1 are one and the same; what counts is whether the next row has their label."""
+    x = torch.nn.functional.normalize(torch.tensor([[1.0, 0], [1, 0], [1, 0.3], [0, 1]]), dim=1)
+    assert labelled(x, [0, 0, 1, 2]) == [0, 0, 0, 0]
+    assert labelled(x, [0, 0, 0, 2]) == [1, 1, 1, 0]
+    assert labelled(x[:2], [0, 0]) == [0, 0]  # no answer is left
+
+
 def paired(left, right, *, scores=None):
     """Return the share of right answers from left to right."""
     scores = left @ right.T if scores is None else scores
