@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from arfc.training import arc_phase
-from arfc.training.arc_phase import ArcPhase, compress_blocks
+from arfc.training import arc_phase, corrections
+from arfc.training.arc_phase import ArcPhase
 from arfc.training.objectives import reconstruction_loss
 
 
 @pytest.fixture
 def in_float32(monkeypatch):
     """Losses without bfloat16's rounding, whatever the machine."""
-    monkeypatch.setattr(arc_phase, "autocast", lambda: torch.autocast("cpu", enabled=False))
+    for module in (arc_phase, corrections):
+        monkeypatch.setattr(module, "autocast", lambda: torch.autocast("cpu", enabled=False))
 
 
 def gradients(phase, step=0):
@@ -88,24 +89,39 @@ def test_training_lowers_the_loss_and_leaves_the_linear_parts(make_task, run_to_
         assert torch.equal(buffer, buffers[name]), name
 
 
-def test_score_opens_every_token_and_closes_them_again(make_task, open_up):
-    task, network = make_task()
-    phase = ArcPhase(network, task)
-    closed = phase.score()
-    open_up(network, std=1.0, opening=0.0)
-    assert network.open_tokens == 0
-    spoilt = phase.score()
-    assert spoilt < closed - 0.05
-    assert network.open_tokens == 0 and (network.opening == 0).all()
-    network.opening.fill_(1.0)
+def best_of(task, network, openings):
+    """The best mean score of the network itself, opened in each of these ways."""
+    means = []
+    for opening in openings:
+        network.opening.copy_(torch.tensor(opening))
+        network.refresh()
+        scores = task.scores(lambda unit, dims: network.compress(unit, dims=dims))
+        means.append(sum(scores.values()) / len(scores))
+    network.opening.zero_()
     network.refresh()
-    scores = task.scores(lambda unit, dims: network.compress(unit, dims=dims))
-    assert spoilt == pytest.approx(sum(scores.values()) / len(scores))
+    return max(means), means
 
 
-def test_blocks_join_in_order(make_task, open_up):
+@pytest.mark.parametrize("kinds", [{}, {"pairs": True}, {"labels": True}])
+def test_the_score_is_that_of_the_best_opening(make_task, open_up, in_float32, kinds):
+    task, network = make_task(**kinds)
+    phase = ArcPhase(network, task)
+    assert phase.score() == pytest.approx(best_of(task, network, [[0.0, 0.0]])[0])  # no correction yet: the linear map
+    open_up(network, std=0.3, opening=0.0)
+    score = phase.score()
+    assert network.open_tokens == 0 and (network.opening == 0).all()
+    best, means = best_of(task, network, [[1.0, 0.0], [1.0, 1.0], [0.5, 0.0], [0.5, 0.5]])
+    assert score == pytest.approx(best, abs=2e-3)  # a near tie may fall the other way
+    assert max(means) > min(means) + 0.01
+
+
+def test_a_gain_of_a_part_is_seen(make_task, open_up, in_float32):
+    """The second token does great harm; the first one alone does none."""
     task, network = make_task()
-    open_up(network)
-    x = task.fit.features
-    joined = compress_blocks(network, x, dims=9, block_rows=128)
-    torch.testing.assert_close(joined, network.compress(x, dims=9), atol=1e-6, rtol=0)
+    closed = ArcPhase(network, task).score()
+    open_up(network, std=2.0, opening=0.0)
+    with torch.no_grad():
+        network.arc.head[0] = 0
+        network.mos.head[0] = 0
+    assert best_of(task, network, [[1.0, 1.0]])[0] < closed - 0.02
+    assert ArcPhase(network, task).score() == pytest.approx(closed, abs=2e-3)

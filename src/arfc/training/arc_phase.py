@@ -10,12 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from arfc.model.network import Network
+from arfc.training.corrections import Corrections, opened
 from arfc.training.objectives import reconstruction_loss
 from arfc.training.precision import autocast
+from arfc.training.recall import overall
 from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
 
 PHASE = 2
+SCORED_SHARES = (1.0, 0.5)
+"""How far the first token, or all of them, are opened to judge the weights."""
 
 
 class ArcPhase:
@@ -83,17 +87,12 @@ class ArcPhase:
 
     @torch.no_grad()
     def score(self) -> float:
-        """Return the mean validation score over the size ladder with every token open."""
-        opening = self.network.opening.clone()
-        self.network.opening.fill_(1.0)
-        self.network.refresh()
-        scores = self.task.scores(lambda unit, dims: compress_blocks(self.network, unit, dims=dims))
-        self.network.opening.copy_(opening)
-        self.network.refresh()
-        return sum(scores.values()) / len(scores)
+        """Return the mean validation score over the size ladder, with the best of a few openings.
 
-
-@torch.no_grad()
-def compress_blocks(network: Network, unit_ND: Tensor, *, dims: int, block_rows: int = 1024) -> Tensor:
-    """Compress many rows in blocks that stay in cache."""
-    return torch.cat([network.compress(block, dims=dims) for block in unit_ND.split(block_rows)])
+        A correction may help only in part, or only its first token; judged fully open it would look useless. Generation
+        costs most and is the same for all of them.
+        """
+        made = Corrections(self.network, self.task, fast=True)
+        counts = {1, len(self.network.opening)} if self.network.corrects else ()
+        openings = [opened(self.network, count, share) for count in counts for share in SCORED_SHARES]
+        return max(overall(made.hits(opening)) for opening in openings or [torch.zeros_like(self.network.opening)])

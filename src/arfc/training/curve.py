@@ -12,7 +12,8 @@ from torch import Tensor
 from arfc.codec import ScalarCodec
 from arfc.model.network import Network
 from arfc.sizes import byte_ladder, float_ladder
-from arfc.training.arc_phase import compress_blocks
+from arfc.training.corrections import compress_blocks
+from arfc.training.recall import means
 from arfc.training.task import Task
 
 METRICS = {"features": "recall@10", "pairs": "R@1", "labels": "R@1 by class"}
@@ -31,7 +32,7 @@ def measure_curve(network: Network, codec: ScalarCodec, task: Task, *, klt_codec
     ours = [compress_blocks(network, unit, dims=width) for unit in task.scored]
     klt = [unit @ network.klt.basis for unit in task.scored]
     methods = {"arfc": ours, "klt": klt, "truncation": task.scored}
-    floats = {name: _means(task.hits(vectors)) for name, vectors in methods.items()}
+    floats = {name: means(task.hits(vectors)) for name, vectors in methods.items()}
     sizes = byte_ladder(width, codec.largest_bytes)
     coded = {"arfc": _coded(task, ours, codec, sizes), "klt": _coded(task, klt, klt_codec, sizes)}
     kind = "pairs" if rows.partners is not None else "labels" if rows.labels is not None else "features"
@@ -54,9 +55,5 @@ def _coded(task: Task, vectors: list[Tensor], codec: ScalarCodec, sizes: Sequenc
     scores = {}
     for size in sizes:
         decoded = [torch.from_numpy(codec.decode(codes[:, :size])) for codes in packed]
-        scores[size] = _means(task.hits(vectors, decoded, sizes=(task.width,)))[task.width]
+        scores[size] = means(task.hits(vectors, decoded, sizes=(task.width,)))[task.width]
     return scores
-
-
-def _means(hits: dict[int, Tensor]) -> dict[int, float]:
-    return {size: float(hit.mean()) for size, hit in hits.items()}

@@ -6,7 +6,8 @@ from __future__ import annotations
 import torch
 
 from arfc.model.network import Network
-from arfc.training.arc_phase import compress_blocks
+from arfc.training.corrections import Corrections, compress_blocks, opened
+from arfc.training.recall import means, overall
 from arfc.training.task import Task
 
 LOSSLESS_ERROR = 1e-4
@@ -23,28 +24,28 @@ def choose_openings(network: Network, task: Task) -> dict[str, dict[int, float]]
     candidate must also decode without loss at full width. Returns the score per size of every candidate, "closed"
     first, for the model's record.
     """
-    network.opening.zero_()
-    tried = {"closed": _scores(network, task)}
-    floor = tried["closed"]
-    best_name, best_mean = "closed", _mean(floor)
-    openings = {"closed": network.opening.clone()}
-    if not network.corrects:
-        settle_decoding(network, task)
-        return tried
-    for tokens in range(1, len(network.opening) + 1):
-        for share in SHARES:
-            name = f"{tokens} x {share}"
-            network.opening.zero_()
-            network.opening[:tokens] = share
-            tried[name] = _scores(network, task)
-            openings[name] = network.opening.clone()
-            lost = max(floor[k] - tried[name][k] for k in floor)
-            if lost <= task.tolerance and _mean(tried[name]) > best_mean and settle_decoding(network, task):
-                best_name, best_mean = name, _mean(tried[name])
-    network.opening.copy_(openings[best_name])
-    network.refresh()
+    made = Corrections(network, task)
+    closed = torch.zeros_like(network.opening)
+    floor = made.hits(closed)
+    tried, best, best_score = {"closed": means(floor)}, closed, overall(floor)
+    for tokens, share in candidates(network):
+        opening = opened(network, tokens, share)
+        hits = made.hits(opening)
+        tried[f"{tokens} x {share}"] = means(hits)
+        lost = max(float((floor[k] - hits[k]).mean()) for k in floor)
+        if overall(hits) > best_score and lost <= task.tolerance:
+            network.opening.copy_(opening)
+            if settle_decoding(network, task):
+                best, best_score = opening, overall(hits)
+    network.opening.copy_(best)
     settle_decoding(network, task)
     return tried
+
+
+def candidates(network: Network) -> list[tuple[int, float]]:
+    """Return how many leading tokens to open and by which share; nothing where there is no correction to let in."""
+    tokens = range(1, len(network.opening) + 1) if network.corrects else ()
+    return [(count, share) for count in tokens for share in SHARES]
 
 
 @torch.no_grad()
@@ -63,12 +64,3 @@ def settle_decoding(network: Network, task: Task) -> bool:
             return True
         steps *= 2
     return False
-
-
-def _scores(network: Network, task: Task) -> dict[int, float]:
-    network.refresh()
-    return task.scores(lambda unit, dims: compress_blocks(network, unit, dims=dims))
-
-
-def _mean(scores: dict[int, float]) -> float:
-    return sum(scores.values()) / len(scores)

@@ -84,3 +84,13 @@ def label_hits(scores_NN: Float[Tensor, "N N"], labels_N: Int[Tensor, " N"], cop
     scores_NN[copies] = -torch.inf
     score_N, best_N = scores_NN.max(1)
     return ((labels_N[best_N] == labels_N) & score_N.isfinite()).float()
+
+
+def means(hits: dict[int, Tensor]) -> dict[int, float]:
+    """Return the score of each size: the mean over its queries."""
+    return {size: float(hits_Q.mean()) for size, hits_Q in hits.items()}
+
+
+def overall(hits: dict[int, Tensor]) -> float:
+    """Return the mean score over the sizes."""
+    return sum(means(hits).values()) / len(hits)
