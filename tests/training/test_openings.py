@@ -6,7 +6,7 @@ import torch
 from arfc.training import openings
 from arfc.training.corrections import Corrections
 from arfc.training.openings import choose_openings, settle_decoding
-from arfc.training.task import TOLERANCE
+from arfc.training.task import FLOOR_LOSS
 
 
 def chosen(make_task, open_up, monkeypatch, rule, *, std=0.02):
@@ -48,7 +48,7 @@ def test_no_size_may_lose(make_task, open_up, monkeypatch):
 
 
 def test_a_small_loss_is_borne(make_task, open_up, monkeypatch):
-    network = chosen(make_task, open_up, monkeypatch, lambda o: {8: 0.5 + o[0], 24: 1 - 0.9 * TOLERANCE * o[0]})
+    network = chosen(make_task, open_up, monkeypatch, lambda o: {8: 0.5 + o[0], 24: 1 - 0.9 * FLOOR_LOSS * o[0]})
     assert network.opening[0] == 1
 
 

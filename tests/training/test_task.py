@@ -12,7 +12,7 @@ from arfc.training import task as task_module
 from arfc.training.ergc import cosine_edges, ergc_loss
 from arfc.training.objectives import label_loss, neighbour_loss, pair_loss
 from arfc.training.recall import distinct
-from arfc.training.task import SUPERVISED_ERGC_SCALE, Rows, Task
+from arfc.training.task import SUPERVISED_ERGC_SCALE, SUPERVISED_TOLERANCE, Rows, Task
 
 CONFIG = TrainConfig(anchors=6, neighbours=3, ergc_weight=0.3, neighbour_weight=1.0)
 
@@ -128,10 +128,39 @@ def test_what_proves_nothing_is_hidden():
     assert torch.equal(batch.hidden, expected)
 
 
-def test_tolerance_grows_with_the_noise():
-    small, large = (Task(rows_of(60), rows_of(count, seed=7), CONFIG, seed=0) for count in (40, 4000))
-    assert large.tolerance == task_module.TOLERANCE
-    assert small.tolerance == pytest.approx(5 * task_module.TOLERANCE)
+def spread(mean, noise, count, *, seed=0):
+    """`count` numbers of exactly this mean and standard deviation."""
+    x = np.random.default_rng(seed).standard_normal(count)
+    return torch.from_numpy(mean + noise * (x - x.mean()) / x.std(ddof=1))
+
+
+@pytest.mark.parametrize(
+    ("loss", "noise", "count", "kept"),
+    [
+        (0.0029, 0.0, 1000, True),
+        (0.0031, 0.0, 1000, False),
+        (0.0, 0.05, 1000, True),  # standard error 0.0016, the bound at -0.0026
+        (0.0, 0.05, 500, False),  # 0.0022: half the queries can't tell any more
+        (-0.01, 0.1, 500, True),
+        (-0.01, 0.3, 500, False),
+    ],
+)
+def test_a_size_is_kept_where_its_loss_is_surely_small(loss, noise, count, kept):
+    """What counts is each query's own difference, however different queries are from each other."""
+    floor = spread(0.5, 0.3, count, seed=1)
+    hits = {8: floor + spread(-loss, noise, count), 20: floor}
+    assert task_of().keeps(hits, {8: floor, 20: floor}) is kept
+    assert task_of().keeps({20: floor, 8: floor}, {8: floor, 20: floor})
+
+
+@pytest.mark.parametrize("kinds", [{"pairs": True}, {"labels": True}])
+@pytest.mark.parametrize("rows", [40, 4000])
+def test_under_supervision_a_loss_within_the_noise_is_borne(kinds, rows):
+    task = Task(rows_of(60, **kinds), rows_of(rows, seed=7, **kinds), CONFIG, seed=0)
+    borne = SUPERVISED_TOLERANCE * (5 if rows == 40 else 1)
+    for loss, kept in ((0.99 * borne, True), (1.01 * borne, False)):
+        hits = {8: torch.full((rows,), 0.7 - loss)}
+        assert task.keeps(hits, {8: torch.full((rows,), 0.7)}) is kept
 
 
 def test_batches_of_few_rows():

@@ -9,10 +9,13 @@ from torch import Tensor, nn
 
 from arfc.model.linear import cayley
 from arfc.model.network import Network
+from arfc.training.recall import overall
 from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
 
 PHASE = 1
+SHARES = (1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125)
+"""How much of the learned map may be kept, the most first."""
 
 
 class LinearPhase:
@@ -58,27 +61,25 @@ class LinearPhase:
     @torch.no_grad()
     def score(self) -> float:
         """Return the mean validation score over the size ladder."""
-        scores = self._scores()
-        return sum(scores.values()) / len(scores)
+        return overall(self._hits())
 
     @torch.no_grad()
     def settle(self) -> float:
         """Go back towards the KLT until no size scores below it on validation rows; return the share kept."""
         learned = self.coefficients.clone()
         self.coefficients.zero_()
-        floor = self._scores()
-        for share in (1.0, 0.75, 0.5, 0.25):
+        floor = self._hits()
+        for share in SHARES:
             self.coefficients.copy_(share * learned)
-            scores = self._scores()
-            if all(scores[k] >= floor[k] - self.task.tolerance for k in floor):
+            if self.task.keeps(self._hits(), floor):
                 return share
         self.coefficients.zero_()
         self.install()
         return 0.0
 
-    def _scores(self) -> dict[int, float]:
+    def _hits(self) -> dict[int, Tensor]:
         self.install()
-        return self.task.scores(lambda unit, dims: self.network.compress(unit, dims=dims))
+        return self.task.hits([self.network.compress(rows, dims=self.network.width) for rows in self.task.scored])
 
     @torch.no_grad()
     def install(self) -> None:

@@ -32,8 +32,7 @@ def choose_openings(network: Network, task: Task) -> dict[str, dict[int, float]]
         opening = opened(network, tokens, share)
         hits = made.hits(opening)
         tried[f"{tokens} x {share}"] = means(hits)
-        lost = max(float((floor[k] - hits[k]).mean()) for k in floor)
-        if overall(hits) > best_score and lost <= task.tolerance:
+        if overall(hits) > best_score and task.keeps(hits, floor):
             network.opening.copy_(opening)
             if settle_decoding(network, task):
                 best, best_score = opening, overall(hits)

@@ -21,6 +21,7 @@ from arfc.training.recall import (
     Places,
     distinct,
     label_hits,
+    means,
     nearest_others,
     neighbour_hits,
     pair_hits,
@@ -36,10 +37,12 @@ SCORE_QUERIES = 1000
 ANSWERING_FIT_ROWS = 8_000
 """Most fit rows that answer beside all validation rows, without supervision. Ten neighbours among a few hundred rows
 are far away: scored on those alone, a map that serves near neighbours looks worse than the KLT (docs/log.md)."""
-TOLERANCE = 0.002
-"""Largest loss of recall@10 against its floor that one size may show where 1,000 rows ask, about half its noise."""
+FLOOR_LOSS = 0.003
+"""Largest loss of recall@10 against its floor that one size may have: what the package promises."""
+SURE = 1.64
+"""Standard errors of a one-sided bound that holds 19 times in 20."""
 SUPERVISED_TOLERANCE = 0.007
-"""The same for R@1, which has one answer per query in place of ten."""
+"""Largest loss of R@1 that one size may show where 1,000 rows ask, about half its noise."""
 SUPERVISED_ERGC_SCALE = 10.0
 """ERGC is a squared cosine, near 0.01; this brings it to the size of the contrastive losses."""
 Compress = Callable[[Tensor, int], Tensor]
@@ -111,12 +114,6 @@ class Task:
     def supervised(self) -> bool:
         """Whether pairs or labels say what belongs together."""
         return self.fit.partners is not None or self.fit.labels is not None
-
-    @property
-    def tolerance(self) -> float:
-        """How far below its floor one size may score on these validation rows before it counts as a loss."""
-        tolerance = SUPERVISED_TOLERANCE if self.supervised else TOLERANCE
-        return tolerance * (SCORE_QUERIES / min(SCORE_QUERIES, len(self.validation))) ** 0.5
 
     def batch(self, step: int, *, phase: int, anchors: int) -> Batch:
         """Return the batch of this step; the same seed, phase and step always give the same one."""
@@ -230,7 +227,24 @@ class Task:
         """Return the validation score at the float ladder's sizes."""
         with torch.no_grad():
             full = [compress(rows, self.width) for rows in self.scored]
-        return {k: float(hits.mean()) for k, hits in self.hits(full).items()}
+        return means(self.hits(full))
+
+    def keeps(self, hits: dict[int, Tensor], floor: dict[int, Tensor]) -> bool:
+        """Return whether no size loses against its floor, as far as these queries can tell.
+
+        Without supervision each query is compared with itself under the floor, which is far less noisy than two means:
+        the loss of a size must stay above -`FLOOR_LOSS` by `SURE` standard errors. So few queries, which can't tell,
+        keep the floor. With pairs or labels cosines change on purpose and a query has one answer: there a loss counts
+        that is larger than the noise.
+        """
+        if self.supervised:
+            noise = (SCORE_QUERIES / min(SCORE_QUERIES, len(self.validation))) ** 0.5
+            return all(hits[k].mean() >= floor[k].mean() - SUPERVISED_TOLERANCE * noise for k in floor)
+        for k in floor:
+            gain_Q = (hits[k] - floor[k]).double()
+            if not gain_Q.mean() - SURE * gain_Q.std() / len(gain_Q) ** 0.5 >= -FLOOR_LOSS:
+                return False
+        return True
 
     @functools.cached_property
     def _same(self) -> Places:
