@@ -210,7 +210,12 @@ def test_fit_refuses_a_bad_call_before_any_work(small_rows, tiny_config, tmp_pat
 
 def test_a_budget_is_respected(small_rows, tiny_config):
     endless = tiny_config(
-        linear_steps=100_000, arc_steps=100_000, decoder_steps=100_000, patience=1000, validate_every=50
+        linear_steps=100_000,
+        arc_steps=100_000,
+        decoder_steps=100_000,
+        patience=1000,
+        arc_patience=1000,
+        validate_every=50,
     )
     started = time.monotonic()
     model = Compressor.fit(small_rows, config=endless, budget="2s", progress=False)

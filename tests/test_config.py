@@ -67,7 +67,7 @@ TRAIN_COUNTS = (
     "max_rows",
     "max_validation_rows",
 )
-TRAIN_COUNTS += ("max_test_rows", "validate_every", "patience")
+TRAIN_COUNTS += ("max_test_rows", "validate_every", "patience", "arc_patience")
 
 
 @pytest.mark.parametrize("value", [0, -1])

@@ -105,6 +105,8 @@ class TrainConfig:
     """Steps between validations."""
     patience: int = 4
     """Validations without a better score before a phase ends early."""
+    arc_patience: int = 2
+    """Validations of phase 2 before one is better than the linear map; without one the phase ends there."""
 
     def __post_init__(self) -> None:
         for name in ("linear_steps", "arc_steps", "decoder_steps"):
@@ -112,7 +114,7 @@ class TrainConfig:
                 _is_count(getattr(self, name), least=0), f"{name} must be a whole number >= 0", getattr(self, name)
             )
         counts = ("anchors", "arc_anchors", "neighbours", "sizes_per_step", "fixed_dims", "max_rows", "validate_every")
-        for name in (*counts, "max_validation_rows", "max_test_rows", "patience"):
+        for name in (*counts, "max_validation_rows", "max_test_rows", "patience", "arc_patience"):
             _require(
                 _is_count(getattr(self, name)), f"{name} must be a whole number of at least 1", getattr(self, name)
             )

@@ -93,6 +93,13 @@ def test_keys_are_those_of_the_page(model_folder):
         (facts["curve"]["bytes"][0], "bytes arfc klt"),
     ):
         assert set(row) == set(names.split())
+    history = facts["history"]
+    assert set(history) == {name for names, *_ in table("### `config.json`", after="\n`history`:\n") for name in names}
+    assert history["linear"] and set(history["linear"][0]) == {"step", "score"}
+    assert list(history["openings"])[0] == "closed"
+    assert set(history["ends"]) == {"linear", "arc", "decoder"}
+    words = re.search(r"\nA phase ends with(.*?)\n\n", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
+    assert set(history["ends"].values()) <= set(re.findall(r'`"(.*?)"`', words))
     assert {part: set(values) for part, values in facts["config"].items()} == {
         part.name: {field.name for field in dataclasses.fields(getattr(Config(), part.name))}
         for part in dataclasses.fields(Config)

@@ -47,7 +47,7 @@ def test_a_checkpoint_brings_everything_back(tmp_path):
     for name in params:
         assert torch.equal(again[name], params[name])
         assert torch.equal(loaded.best[name], state.best[name])
-    for name in ("step", "elapsed_s", "best_score", "stale", "done", "history"):
+    for name in ("step", "elapsed_s", "best_score", "stale", "ended", "history"):
         assert getattr(loaded, name) == getattr(state, name)
     step(params, optimizer, 2)
     step(again, fresh, 2)
@@ -136,9 +136,26 @@ def test_judge_keeps_the_best_and_counts_what_is_not_better():
     for score, scale in ((0.5, 1.0), (0.4, 2.0), (0.6, 3.0), (0.6, 4.0), (0.1, 5.0)):
         with torch.no_grad():
             params["a"].fill_(scale)
-        assert not state.done
-        state.judge(score, params, patience=2)
-    assert state.done and state.best_score == 0.6 and state.stale == 2
+        assert not state.ended
+        state.judge(score, params, patience=2, start_patience=2)
+    assert state.ended == "no better" and state.best_score == 0.6 and state.stale == 2
     assert [entry["score"] for entry in state.history] == [0.5, 0.4, 0.6, 0.6, 0.1]
     state.restore(params)
     assert (params["a"] == 3).all()
+
+
+@pytest.mark.parametrize(
+    ("scores", "end"), [((0.5, 0.4), ""), ((0.5, 0.4, 0.5), "no gain"), ((0.5, 0.6, 0.4, 0.3), "")]
+)
+def test_judge_waits_less_long_for_the_first_gain(scores, end):
+    state = PhaseState()
+    for score in scores:
+        state.judge(score, params_of(), patience=3, start_patience=2)
+    assert state.ended == end
+
+
+def test_judge_does_not_change_why_a_phase_has_ended():
+    state = PhaseState(ended="steps")
+    for _ in range(3):
+        state.judge(0.5, params_of(), patience=1, start_patience=1)
+    assert state.ended == "steps"

@@ -17,7 +17,7 @@ from arfc.training.rows import read_rows
 @pytest.fixture
 def learning(tiny_config):
     """A config whose linear map leaves the KLT."""
-    return tiny_config(linear_steps=40, arc_steps=20, validate_every=10, linear_rate=5e-3, patience=99)
+    return tiny_config(linear_steps=40, arc_steps=20, validate_every=10, linear_rate=5e-3, patience=99, arc_patience=99)
 
 
 def fit(x, config, *, pairs=None, labels=None, seed=0, folder=None, resume=False, stop=None, budget_s=float("inf")):
@@ -146,7 +146,7 @@ def test_the_klt_is_that_of_the_fit_rows_of_both_modalities(clustered, tiny_conf
 
 
 def test_a_budget_is_shared_by_both_phases(small_rows, tiny_config):
-    endless = tiny_config(linear_steps=100_000, arc_steps=100_000, validate_every=50, patience=1000)
+    endless = tiny_config(linear_steps=100_000, arc_steps=100_000, validate_every=50, patience=1000, arc_patience=1000)
     ends = {}
 
     def report(now):

@@ -17,8 +17,9 @@ class Slope:
     name = "linear"
     weight_decay = 0.0
 
-    def __init__(self, *, steps=100, peak=10.0, rate=0.1, step_s=0.0):
+    def __init__(self, *, steps=100, peak=10.0, rate=0.1, step_s=0.0, start_patience=3):
         self.steps, self.peak, self.rate, self.step_s = steps, peak, rate, step_s
+        self.start_patience = start_patience
         self.at = nn.Parameter(torch.zeros(1))
         self.seen = []
 
@@ -75,6 +76,39 @@ def test_the_start_is_a_candidate():
     assert float(phase.at.detach()) == 0
 
 
+@pytest.mark.parametrize("start_patience", [1, 2])
+def test_a_phase_that_is_never_better_than_its_start_ends_sooner(start_patience):
+    run, phase = run_of(), Slope(peak=-5.0, start_patience=start_patience)
+    history = run_phase(phase, run, budget_s=float("inf"))
+    assert [entry["step"] for entry in history] == list(range(0, 10 * start_patience + 1, 10))
+    assert run.ends == {"linear": "no gain"}
+
+
+def test_one_gain_gives_a_phase_all_its_patience():
+    """Better once and then worse for good: the gain is kept, and three more validations are waited for."""
+    run, phase = run_of(), Slope(peak=0.5, start_patience=1)
+    history = run_phase(phase, run, budget_s=float("inf"))
+    assert [entry["score"] > history[0]["score"] for entry in history] == [False, True, False, False, False]
+    assert run.ends == {"linear": "no better"}
+
+
+@pytest.mark.parametrize(
+    ("phase", "budget_s", "end"),
+    [
+        (Slope(), float("inf"), "steps"),
+        (Slope(steps=0), float("inf"), "steps"),
+        (Slope(steps=25, peak=-5.0), float("inf"), "steps"),
+        (Slope(steps=100_000, step_s=0.005), 0.1, "budget"),
+        (Slope(peak=2.0), float("inf"), "no better"),
+        (Slope(peak=-5.0), float("inf"), "no gain"),
+    ],
+)
+def test_a_phase_says_why_it_ended(phase, budget_s, end):
+    run = run_of()
+    run_phase(phase, run, budget_s=budget_s)
+    assert run.ends == {"linear": end}
+
+
 def test_steps_between_validations_are_judged_at_the_end():
     history = run_phase(Slope(steps=25), run_of(), budget_s=float("inf"))
     assert [entry["step"] for entry in history] == [0, 10, 20, 25]
@@ -91,8 +125,9 @@ def test_nothing_to_learn_from():
         def loss(self, step, progress):
             return torch.zeros(())
 
-    phase = Silent()
-    assert run_phase(phase, run_of(), budget_s=float("inf")) == [{"step": 0, "score": -10.0}]
+    phase, run = Silent(), run_of()
+    assert run_phase(phase, run, budget_s=float("inf")) == [{"step": 0, "score": -10.0}]
+    assert run.ends == {"linear": "no objective"}
     assert float(phase.at.detach()) == 0
 
 
@@ -127,7 +162,7 @@ def test_ctrl_c_keeps_the_best_so_far(stop):
 
     run.report = report
     history = run_phase(phase, run, budget_s=float("inf"))
-    assert run.interrupted
+    assert run.interrupted and run.ends == {"linear": "interrupted"}
     assert len(phase.seen) == stop
     assert [entry["step"] for entry in history] == [step for step in (0, 10, 20, 30) if step <= stop]
     assert phase.score() == pytest.approx(max(entry["score"] for entry in history), abs=1e-6)

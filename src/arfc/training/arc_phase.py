@@ -31,6 +31,7 @@ class ArcPhase:
         self.network = network
         self.task = task
         self.steps = task.config.arc_steps
+        self.start_patience = task.config.arc_patience
         self.rate = task.config.arc_rate
         self.weight_decay = task.config.weight_decay
 

@@ -22,6 +22,9 @@ from arfc.io import explain_write_errors
 PHASES = ("linear", "arc", "decoder")
 """Phases that leave a checkpoint, in their order."""
 
+STATE = ("step", "elapsed_s", "best_score", "stale", "ended", "history")
+"""What a checkpoint keeps of a phase beside its tensors."""
+
 
 @dataclass(kw_only=True)
 class PhaseState:
@@ -31,7 +34,8 @@ class PhaseState:
     elapsed_s: float = 0.0
     best_score: float = float("-inf")
     stale: int = 0
-    done: bool = False
+    ended: str = ""
+    """Why the phase ended, one of the words of docs/format.md; empty while it goes on."""
     history: list[dict[str, int | float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
 
@@ -39,15 +43,20 @@ class PhaseState:
         """Remember these parameters as the best."""
         self.best = {name: p.detach().clone() for name, p in params.items()}
 
-    def judge(self, score: float, params: dict[str, nn.Parameter], *, patience: int) -> None:
-        """Take note of a validation; the phase is done after `patience` of them without a better score."""
+    def judge(self, score: float, params: dict[str, nn.Parameter], *, patience: int, start_patience: int) -> None:
+        """Take note of a validation; the phase ends after `patience` of them without a better score.
+
+        As long as none was better than the start, `start_patience` counts instead.
+        """
         self.history.append({"step": self.step, "score": score})
         if score > self.best_score:
             self.best_score, self.stale = score, 0
             self.keep(params)
-        else:
-            self.stale += 1
-            self.done = self.stale >= patience
+            return
+        self.stale += 1
+        gained = self.best_score > self.history[0]["score"]
+        if self.stale >= (patience if gained else start_patience):
+            self.ended = self.ended or ("no better" if gained else "no gain")
 
     @torch.no_grad()
     def restore(self, params: dict[str, nn.Parameter]) -> None:
@@ -95,7 +104,7 @@ class Checkpoints:
             tensors[f"best/{name}"] = state.best[name].contiguous()
             for key, value in optimizer.state.get(p, {}).items():
                 tensors[f"adam.{key}/{name}"] = value.contiguous()
-        facts = {k: getattr(state, k) for k in ("step", "elapsed_s", "best_score", "stale", "done", "history")}
+        facts = {k: getattr(state, k) for k in STATE}
         facts |= {"fit_id": self.fit_id, "fit_elapsed_s": elapsed_s}
         header = {"arfc": json.dumps({**facts, "blake2b": digest(tensors, facts)})}
         path = self._path(phase)
@@ -125,7 +134,7 @@ class Checkpoints:
                 f"a checkpoint can be resumed only with the data, seed and config it was made with, {path} is from "
                 "another fit; drop --resume or remove that folder"
             )
-        state = PhaseState(**{k: facts[k] for k in ("step", "elapsed_s", "best_score", "stale", "done", "history")})
+        state = PhaseState(**{k: facts[k] for k in STATE})
         with torch.no_grad():
             for name, p in params.items():
                 p.copy_(tensors[f"now/{name}"])

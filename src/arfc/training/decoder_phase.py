@@ -32,6 +32,7 @@ class DecoderPhase:
         self.network = network
         self.task = task
         self.steps = task.config.decoder_steps
+        self.start_patience = task.config.patience
         self.rate = task.config.arc_rate
         self.weight_decay = task.config.weight_decay
 

@@ -88,5 +88,6 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
     history["arc"] = run_phase(arc, run, budget_s=max(1e-3, ARC_SHARE * (run.budget_s - run.elapsed_s)))
     history["openings"] = choose_openings(network, task)
     history["decoder"] = run_phase(DecoderPhase(network, task), run, budget_s=max(1e-3, run.budget_s - run.elapsed_s))
+    history["ends"] = run.ends
     network.eval().requires_grad_(False)
     return Fitted(network=network, task=task, split=parts, history=history)

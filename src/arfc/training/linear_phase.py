@@ -32,6 +32,7 @@ class LinearPhase:
         self.task = task
         self.free = free
         self.steps = task.config.linear_steps
+        self.start_patience = task.config.patience
         self.rate = task.config.linear_rate
         self.width = network.width if free else network.rotated_dims
         self.coefficients = nn.Parameter(torch.zeros(self.width, self.width))

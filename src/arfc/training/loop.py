@@ -1,4 +1,4 @@
-"""The loop both phases run in: steps, schedule, validation, early stopping, budget, interruption, checkpoints."""
+"""The loop all phases run in: steps, schedule, validation, early stopping, budget, interruption, checkpoints."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class Phase(Protocol):
     steps: int
     rate: float
     weight_decay: float
+    start_patience: int
+    """Validations that may pass before one is better than the start."""
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Name what this phase trains."""
@@ -60,6 +62,8 @@ class Run:
     earlier_s: float = 0.0
     """Time that the fit had used before it was resumed."""
     interrupted: bool = False
+    ends: dict[str, str] = field(default_factory=dict)
+    """Why each phase ended, by its name."""
 
     @property
     def elapsed_s(self) -> float:
@@ -78,20 +82,23 @@ def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int 
     if state is None:
         state = PhaseState()
         state.keep(params)
+    patience = {"patience": run.config.patience, "start_patience": phase.start_patience}
     began = time.monotonic() - state.elapsed_s
     try:
         if not state.history and not run.interrupted:
-            state.judge(phase.score(), params, patience=run.config.patience)
-        while not state.done and not run.interrupted:
+            state.judge(phase.score(), params, **patience)
+        while not state.ended and not run.interrupted:
             done = state.step / phase.steps if phase.steps else 1.0
             progress = max(done, (time.monotonic() - began) / budget_s)
             if progress >= 1:
+                state.ended = "steps" if done >= 1 else "budget"
                 break
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(phase.rate, progress)
             optimizer.zero_grad(set_to_none=True)
             loss = phase.loss(state.step, progress)
-            if not loss.requires_grad:  # every objective of this phase is switched off
+            if not loss.requires_grad:
+                state.ended = "no objective"
                 break
             loss.backward()
             nn.utils.clip_grad_norm_(params.values(), 1.0)
@@ -99,7 +106,7 @@ def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int 
             state.step += 1
             state.elapsed_s = time.monotonic() - began
             if state.step % run.config.validate_every == 0:
-                state.judge(phase.score(), params, patience=run.config.patience)
+                state.judge(phase.score(), params, **patience)
                 if run.checkpoints:
                     run.checkpoints.save(phase.name, state, params, optimizer, elapsed_s=run.elapsed_s)
             left_s = state.elapsed_s * (1 / max(state.step / phase.steps, state.elapsed_s / budget_s) - 1)
@@ -114,12 +121,11 @@ def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int 
             )
             run.report(now)
         if not run.interrupted and state.step > state.history[-1]["step"]:
-            state.judge(phase.score(), params, patience=run.config.patience)
+            state.judge(phase.score(), params, **patience)
     except KeyboardInterrupt:
         run.interrupted = True
     state.restore(params)
-    if not run.interrupted:
-        state.done = True
-        if run.checkpoints:
-            run.checkpoints.save(phase.name, state, params, optimizer, elapsed_s=run.elapsed_s)
+    if not run.interrupted and run.checkpoints:
+        run.checkpoints.save(phase.name, state, params, optimizer, elapsed_s=run.elapsed_s)
+    run.ends[phase.name] = "interrupted" if run.interrupted else state.ended
     return state.history
