@@ -26,7 +26,7 @@ from arfc.sizes import check_bytes, parse_duration, resolve_dims
 from arfc.training.checkpoint import Checkpoints
 from arfc.training.curve import measure_curve
 from arfc.training.fit import fit_id, fit_network, split
-from arfc.training.loop import Progress, Run
+from arfc.training.loop import Progress, Run, ctrl_c_ends
 from arfc.training.rows import read_rows
 from arfc.training.task import Rows
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 CODEC_ROWS = 50_000
 """Most fit rows that the codec's levels are trained on."""
+QUICK_CODEC_ROWS = 5_000
+"""The same after Ctrl-C, when someone waits; nearly as good (docs/log.md)."""
 
 
 class Compressor:
@@ -80,7 +82,7 @@ class Compressor:
         `budget` ("5m", or seconds) ends training in time; `steps` scales the phases to that many steps in all; without
         either the config's steps run. `progress` shows a bar (None: only on a terminal) or is called after each step.
         Checkpoints go to the folder `checkpoint`; `resume` goes on from the last one. Ctrl-C ends training and keeps
-        the best model so far.
+        the best model so far; a second one raises KeyboardInterrupt.
 
         Shapes: x (N, D) float; pairs (N, D) float; labels (N,) integer.
         Raises: ShapeError, DtypeError, RowError, InputError, ConfigError.
@@ -93,16 +95,19 @@ class Compressor:
         budget_s = float("inf") if budget is None else parse_duration(budget)
         rows, data = read_rows(x, pairs, labels, config.train, seed=seed)
         parts = split(rows, config, seed=seed)
-        with reporter(progress) as report:
-            run = Run(config=config.train, report=report, budget_s=budget_s)
-            if checkpoint is not None:
-                run.checkpoints = Checkpoints(Path(checkpoint), fit_id=fit_id(rows, config, seed=seed), resume=resume)
-                run.earlier_s = run.checkpoints.open()
-            fitted = fit_network(rows, parts, config, seed=seed, run=run)
-        network = fitted.network
-        known = rows.take(np.concatenate([parts.fit, parts.validation]))
-        codec, klt_codec = _fit_codecs(network, rows.take(parts.fit))
-        model = cls(network, codec, SeenRows.of(known.entities.numpy()), {})
+        run = Run(config=config.train, budget_s=budget_s)
+        if checkpoint is not None:
+            run.checkpoints = Checkpoints(Path(checkpoint), fit_id=fit_id(rows, config, seed=seed), resume=resume)
+            run.earlier_s = run.checkpoints.open()
+        with ctrl_c_ends(run):
+            with reporter(progress) as run.report:
+                fitted = fit_network(rows, parts, config, seed=seed, run=run)
+            network = fitted.network
+            most = QUICK_CODEC_ROWS if run.interrupted else CODEC_ROWS
+            codec, klt_codec = _fit_codecs(network, rows.take(parts.fit), most=most)
+            curve = measure_curve(network, codec, fitted.task, klt_codec=klt_codec)
+            known = rows.take(np.concatenate([parts.fit, parts.validation]))
+            model = cls(network, codec, SeenRows.of(known.entities.numpy()), {})
         data |= {"fit_rows": len(parts.fit), "validation_rows": len(parts.validation), "test_rows": len(parts.test)}
         model.facts = {
             "width": network.width,
@@ -119,7 +124,7 @@ class Compressor:
             "interrupted": run.interrupted,
             "opening": network.opening.tolist(),
             "history": fitted.history,
-            "curve": measure_curve(network, codec, fitted.task, klt_codec=klt_codec),
+            "curve": curve,
         }
         return model
 
@@ -270,9 +275,9 @@ class Compressor:
 
 
 @torch.no_grad()
-def _fit_codecs(network: Network, fit_rows: Rows) -> tuple[ScalarCodec, ScalarCodec]:
+def _fit_codecs(network: Network, fit_rows: Rows, *, most: int) -> tuple[ScalarCodec, ScalarCodec]:
     """Train codecs on fit rows of all modalities: the model's own, and the KLT's to compare it with."""
     entities = fit_rows.entities
-    chosen = entities[:: -(-len(entities) // CODEC_ROWS)]
+    chosen = entities[:: -(-len(entities) // most)]
     ours = torch.cat([network.compress(block, dims=network.width) for block in chosen.split(1024)])
     return ScalarCodec.fit(ours.numpy()), ScalarCodec.fit((chosen @ network.klt.basis).numpy())

@@ -6,8 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from arfc import Compressor
+from arfc.cli import app
 
 
 def test_fit_writes_a_model_and_one_line_for_people(fitted):
@@ -154,6 +156,22 @@ def test_resume_refuses_a_damaged_checkpoint(refused, fitted, tmp_path):
     (tmp_path / "m.checkpoint").mkdir()
     (tmp_path / "m.checkpoint" / "linear.safetensors").write_text("no tensors")
     refused("fit", fitted.features, "-o", "m", "--resume", match="checkpoint m.* must be a whole safetensors file")
+
+
+def test_a_second_ctrl_c_saves_nothing_and_leaves_the_checkpoint(fitted, tmp_path, monkeypatch):
+    """`fit` raises KeyboardInterrupt only then, or before there is anything to save."""
+
+    def pressed_twice(x, *, checkpoint, **options):
+        checkpoint.mkdir()
+        (checkpoint / "linear.safetensors").write_text("precious")
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Compressor, "fit", pressed_twice)
+    result = CliRunner().invoke(app, ["fit", str(fitted.features), "-o", "m"])
+    assert (result.exit_code, result.stdout, result.stderr.strip()) == (130, "", "arfc: error: interrupted")
+    assert os.listdir(tmp_path) == ["m.checkpoint"]
+    assert (tmp_path / "m.checkpoint" / "linear.safetensors").read_text() == "precious"
 
 
 def test_a_failed_save_keeps_the_training(refused, fitted, tmp_path, monkeypatch):

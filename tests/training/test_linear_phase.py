@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from arfc.training.linear_phase import LinearPhase
+from arfc.training.loop import Run
 
 
 def phase_of(make_task, *, free=False, **train):
@@ -98,7 +99,7 @@ def test_settle_goes_back_until_no_size_scores_below_the_klt(make_task, monkeypa
     phase, task, network = learned_phase(make_task)
     learned = phase.coefficients.detach().clone()
     scripted(monkeypatch, phase, lambda share: {8: 0.8 - 0.012 * max(0.0, share - 0.4), 16: 0.9 + share / 9, 24: 1})
-    assert phase.settle() == 0.625
+    assert phase.settle(Run(config=task.config)) == 0.625
     torch.testing.assert_close(phase.coefficients.detach(), 0.625 * learned)
     torch.testing.assert_close(network.linear.weight[:12, :12], phase.matrix().detach())
 
@@ -106,12 +107,26 @@ def test_settle_goes_back_until_no_size_scores_below_the_klt(make_task, monkeypa
 def test_settle_keeps_a_map_that_loses_nowhere(make_task, monkeypatch):
     phase, task, network = learned_phase(make_task)
     scripted(monkeypatch, phase, lambda share: {8: 0.8, 24: 1})
-    assert phase.settle() == 1.0
+    assert phase.settle(Run(config=task.config)) == 1.0
     assert (network.linear.weight - torch.eye(24)).abs().max() > 1e-3
 
 
 def test_settle_drops_a_map_that_loses_at_any_share(make_task, monkeypatch):
     phase, task, network = learned_phase(make_task)
     scripted(monkeypatch, phase, lambda share: {8: 0.8 - 0.01 * (share > 0), 24: 1})
-    assert phase.settle() == 0.0
+    assert phase.settle(Run(config=task.config)) == 0.0
     assert torch.equal(network.linear.weight, torch.eye(24))
+
+
+@pytest.mark.parametrize(("bad", "share"), [(2.0, 1.0), (0.9, 0.5), (0.4, 0.0)])
+def test_settle_after_ctrl_c_tries_two_shares(make_task, monkeypatch, bad, share):
+    """From `bad` on the map loses; whatever is left is valid, if only the KLT."""
+    phase, task, network = learned_phase(make_task)
+    tried = []
+    scripted(monkeypatch, phase, lambda share: tried.append(share) or {8: 0.8 - 0.01 * (share >= bad), 24: 1})
+    assert phase.settle(Run(config=task.config, interrupted=True)) == share
+    assert tried == pytest.approx([0.0, 1.0, 0.5][: 2 if share == 1 else 3])
+    expected = torch.eye(24)
+    expected[:12, :12] = phase.matrix().detach()
+    torch.testing.assert_close(network.linear.weight, expected)
+    assert torch.equal(network.linear.weight, torch.eye(24)) is (share == 0)

@@ -1,5 +1,8 @@
 """The loop keeps the best, stops in time, and survives Ctrl-C."""
 
+import os
+import signal
+import threading
 import time
 
 import pytest
@@ -7,7 +10,7 @@ import torch
 from torch import nn
 
 from arfc.config import TrainConfig
-from arfc.training.loop import Run, run_phase
+from arfc.training.loop import Run, ctrl_c_ends, run_phase
 from arfc.training.schedule import learning_rate
 
 
@@ -186,6 +189,97 @@ def test_an_interruption_of_the_first_score_leaves_the_phase_as_it_was():
     assert run_phase(phase, run, budget_s=float("inf")) == []
     assert run.interrupted and phase.seen == []
     assert all(torch.equal(before[name], p) for name, p in phase.parameters().items())
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_ends_a_run_and_not_the_program():
+    run = run_of()
+    run.has_model = True
+    with ctrl_c_ends(run):
+        assert not run.interrupted
+        press()
+        assert run.interrupted
+        with pytest.raises(KeyboardInterrupt):
+            press()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_without_a_model_ends_the_program():
+    run = run_of()
+    with pytest.raises(KeyboardInterrupt), ctrl_c_ends(run):
+        press()
+    assert not run.interrupted
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_program_that_listens_itself_goes_on_listening():
+    run, heard = run_of(), []
+    run.has_model = True
+
+    def listen(number, frame):
+        heard.append(number)
+
+    signal.signal(signal.SIGINT, listen)
+    try:
+        with ctrl_c_ends(run):
+            press()
+        assert signal.getsignal(signal.SIGINT) is listen
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert heard == [signal.SIGINT] and not run.interrupted
+
+
+def test_another_thread_listens_to_nothing():
+    handlers = []
+
+    def work():
+        with ctrl_c_ends(run_of()):
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize("stop", [0, 20])
+def test_ctrl_c_during_a_validation_lets_it_count(stop):
+    class Pressed(Slope):
+        def score(self):
+            if len(self.seen) == stop:
+                press()
+            return super().score()
+
+    phase, run = Pressed(), run_of()
+    run.has_model = True
+    with ctrl_c_ends(run):
+        history = run_phase(phase, run, budget_s=float("inf"))
+    assert [entry["step"] for entry in history] == list(range(0, stop + 1, 10))
+    assert len(phase.seen) == stop and run.ends == {"linear": "interrupted"}
+    assert Slope.score(phase) == history[-1]["score"]
+
+
+@pytest.mark.parametrize("first", ["before", "in the phase"])
+def test_a_second_ctrl_c_is_not_swallowed(first):
+    class Pressed(Slope):
+        def loss(self, step, progress):
+            press()
+            press()
+
+        def score(self):
+            return 0.0
+
+    run = run_of()
+    run.has_model = True
+    with pytest.raises(KeyboardInterrupt), ctrl_c_ends(run):
+        if first == "before":
+            press()
+            press()
+        run_phase(Pressed(), run, budget_s=float("inf"))
+    assert run.interrupted
 
 
 def test_other_errors_are_not_swallowed():

@@ -5,11 +5,12 @@ import torch
 
 from arfc.training import openings
 from arfc.training.corrections import Corrections
+from arfc.training.loop import Run
 from arfc.training.openings import choose_openings, settle_decoding
 from arfc.training.task import FLOOR_LOSS
 
 
-def chosen(make_task, open_up, monkeypatch, rule, *, std=0.02):
+def chosen(make_task, open_up, monkeypatch, rule, *, std=0.02, interrupted=False):
     """Let every query find what a rule says of the openings: size -> score."""
     task, network = make_task()
     open_up(network, std=std, opening=0.0)
@@ -19,9 +20,10 @@ def chosen(make_task, open_up, monkeypatch, rule, *, std=0.02):
             return {size: torch.full((100,), float(score)) for size, score in rule(opening.tolist()).items()}
 
     monkeypatch.setattr(openings, "Corrections", Scripted)
-    tried = choose_openings(network, task)
-    assert list(tried)[0] == "closed" and len(tried) == 1 + 2 * 3
-    for scores, opening in zip(tried.values(), candidates(), strict=True):
+    tried = choose_openings(network, task, Run(config=task.config, interrupted=interrupted))
+    expected = [opening for opening in candidates() if not (interrupted and max(opening) == 0.25)]
+    assert list(tried)[0] == "closed"
+    for scores, opening in zip(tried.values(), expected, strict=True):
         assert scores == pytest.approx(rule(opening))
     return network
 
@@ -50,6 +52,11 @@ def test_no_size_may_lose(make_task, open_up, monkeypatch):
 def test_a_small_loss_is_borne(make_task, open_up, monkeypatch):
     network = chosen(make_task, open_up, monkeypatch, lambda o: {8: 0.5 + o[0], 24: 1 - 0.9 * FLOOR_LOSS * o[0]})
     assert network.opening[0] == 1
+
+
+def test_after_ctrl_c_the_scored_openings_are_tried(make_task, open_up, monkeypatch):
+    network = chosen(make_task, open_up, monkeypatch, lambda o: {8: 0.5 + sum(o), 24: 1.0}, interrupted=True)
+    assert network.opening.tolist() == [1, 1]
 
 
 def test_without_a_gain_all_stays_closed(make_task, open_up, monkeypatch):

@@ -64,6 +64,9 @@ def test_neighbours_are_searched_once_and_only_without_supervision(monkeypatch, 
     searched, search = [], task_module.nearest
     monkeypatch.setattr(task_module, "nearest", lambda rows, *, k: searched.append(k) or search(rows, k=k))
     task = task_of(**kinds)
+    assert searched == []
+    task.prepare()
+    assert searched == [CONFIG.neighbours] * searches
     for step in range(2):
         task.batch(step, phase=1, anchors=CONFIG.anchors)
     task.scores(lambda x, dims: x[:, :dims])

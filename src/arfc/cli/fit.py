@@ -54,8 +54,9 @@ def fit_command(
 ) -> None:
     """Fit a model on FEATURES.
 
-    Ctrl-C ends training and saves the best model so far; the same command with --resume continues. While a fit runs its
-    checkpoints stand beside OUTPUT in a folder of that name and ".checkpoint".
+    Ctrl-C ends training and saves the best model so far, a second one saves nothing; after either, the same command
+    with --resume continues. While a fit runs its checkpoints stand beside OUTPUT in a folder of that name and
+    ".checkpoint".
     """
     if budget is not None and steps is not None:
         raise click.UsageError("at most one of --budget and --steps must be given, got both")

@@ -76,17 +76,19 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
     network.klt.fit(fit_rows.entities.split(8192))
     network.refresh()
     task = Task(fit_rows, validation, config.train, seed=seed)
+    task.prepare()
+    run.has_model = True
 
     kind = config.train.linear_map
     linear = LinearPhase(network, task, free=task.supervised if kind == "auto" else kind == "free")
     left_s = run.budget_s - run.elapsed_s
     history: dict[str, Any] = {"linear": run_phase(linear, run, budget_s=max(1e-3, LINEAR_SHARE * left_s))}
-    history["linear_share"] = linear.settle()
+    history["linear_share"] = linear.settle(run)
     network.set_scale()
 
     arc = ArcPhase(network, task)
     history["arc"] = run_phase(arc, run, budget_s=max(1e-3, ARC_SHARE * (run.budget_s - run.elapsed_s)))
-    history["openings"] = choose_openings(network, task)
+    history["openings"] = choose_openings(network, task, run)
     history["decoder"] = run_phase(DecoderPhase(network, task), run, budget_s=max(1e-3, run.budget_s - run.elapsed_s))
     history["ends"] = run.ends
     network.eval().requires_grad_(False)

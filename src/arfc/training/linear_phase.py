@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from arfc.model.linear import cayley
 from arfc.model.network import Network
+from arfc.training.loop import Run
 from arfc.training.recall import overall
 from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
@@ -16,6 +17,8 @@ from arfc.training.task import Task
 PHASE = 1
 SHARES = (1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125)
 """How much of the learned map may be kept, the most first."""
+QUICK_SHARES = (1.0, 0.5)
+"""Those that are tried after Ctrl-C."""
 
 
 class LinearPhase:
@@ -65,12 +68,14 @@ class LinearPhase:
         return overall(self._hits())
 
     @torch.no_grad()
-    def settle(self) -> float:
+    def settle(self, run: Run) -> float:
         """Go back towards the KLT until no size scores below it on validation rows; return the share kept."""
         learned = self.coefficients.clone()
         self.coefficients.zero_()
         floor = self._hits()
         for share in SHARES:
+            if run.interrupted and share not in QUICK_SHARES:
+                continue
             self.coefficients.copy_(share * learned)
             if self.task.keeps(self._hits(), floor):
                 return share

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -61,7 +64,10 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     earlier_s: float = 0.0
     """Time that the fit had used before it was resumed."""
+    has_model: bool = False
+    """Whether there is anything yet that Ctrl-C could keep."""
     interrupted: bool = False
+    """Whether Ctrl-C was pressed: training is over, and what is left is done the quick way."""
     ends: dict[str, str] = field(default_factory=dict)
     """Why each phase ended, by its name."""
 
@@ -123,9 +129,36 @@ def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int 
         if not run.interrupted and state.step > state.history[-1]["step"]:
             state.judge(phase.score(), params, **patience)
     except KeyboardInterrupt:
+        if run.interrupted:  # the second one: to end at once is what is asked for
+            raise
         run.interrupted = True
     state.restore(params)
     if not run.interrupted and run.checkpoints:
         run.checkpoints.save(phase.name, state, params, optimizer, elapsed_s=run.elapsed_s)
     run.ends[phase.name] = "interrupted" if run.interrupted else state.ended
     return state.history
+
+
+@contextmanager
+def ctrl_c_ends(run: Run) -> Iterator[None]:
+    """Let Ctrl-C end a fit, wherever it is, with the best model so far; the second one ends it at once.
+
+    Until there is a model Ctrl-C does what it always does. So it does in other threads than the main one, which can't
+    listen, and where the program listens itself; there a KeyboardInterrupt ends the phase it reaches and no more.
+    """
+    if threading.current_thread() is not threading.main_thread() or (
+        signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def pressed(number: int, frame: object) -> None:
+        if run.interrupted or not run.has_model:
+            raise KeyboardInterrupt
+        run.interrupted = True
+
+    signal.signal(signal.SIGINT, pressed)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,7 +6,9 @@ from __future__ import annotations
 import torch
 
 from arfc.model.network import Network
+from arfc.training.arc_phase import SCORED_SHARES
 from arfc.training.corrections import Corrections, compress_blocks, opened
+from arfc.training.loop import Run
 from arfc.training.recall import means, overall
 from arfc.training.task import Task
 
@@ -17,18 +19,20 @@ SHARES = (1.0, 0.5, 0.25)
 
 
 @torch.no_grad()
-def choose_openings(network: Network, task: Task) -> dict[str, dict[int, float]]:
+def choose_openings(network: Network, task: Task, run: Run) -> dict[str, dict[int, float]]:
     """Open the leading tokens that raise the mean validation score and lower none, or stay closed.
 
     Candidates: the first n tokens open by a share of 1, 1/2 or 1/4; none where training has left no correction. A
-    candidate must also decode without loss at full width. Returns the score per size of every candidate, "closed"
-    first, for the model's record.
+    candidate must also decode without loss at full width. After Ctrl-C only those that phase 2 was scored with are
+    tried. Returns the score per size of every candidate, "closed" first, for the model's record.
     """
     made = Corrections(network, task)
     closed = torch.zeros_like(network.opening)
     floor = made.hits(closed)
     tried, best, best_score = {"closed": means(floor)}, closed, overall(floor)
     for tokens, share in candidates(network):
+        if run.interrupted and not (tokens in (1, len(closed)) and share in SCORED_SHARES):
+            continue
         opening = opened(network, tokens, share)
         hits = made.hits(opening)
         tried[f"{tokens} x {share}"] = means(hits)

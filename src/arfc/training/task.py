@@ -110,6 +110,11 @@ class Task:
         """Ids (N, neighbours) of the nearest fit rows of each; searched at their first use, none under supervision."""
         return nearest(self.fit.features, k=self.neighbours)[0]
 
+    def prepare(self) -> None:
+        """Search what the batches will ask for; takes long where there are many rows."""
+        if not self.supervised:
+            self.near_ids  # noqa: B018
+
     @property
     def supervised(self) -> bool:
         """Whether pairs or labels say what belongs together."""
