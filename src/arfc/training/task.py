@@ -45,6 +45,7 @@ SUPERVISED_TOLERANCE = 0.007
 """Largest loss of R@1 that one size may show where 1,000 rows ask, about half its noise."""
 SUPERVISED_ERGC_SCALE = 10.0
 """ERGC is a squared cosine, near 0.01; this brings it to the size of the contrastive losses."""
+
 Compress = Callable[[Tensor, int], Tensor]
 """Unit rows (N, D) and dims -> compressed rows (N, dims)."""
 
@@ -238,9 +239,9 @@ class Task:
         """Return whether no size loses against its floor, as far as these queries can tell.
 
         Without supervision each query is compared with itself under the floor, which is far less noisy than two means:
-        the loss of a size must stay above -`FLOOR_LOSS` by `SURE` standard errors. So few queries, which can't tell,
-        keep the floor. With pairs or labels cosines change on purpose and a query has one answer: there a loss counts
-        that is larger than the noise.
+        the mean gain of a size, less `SURE` standard errors, must not be below -`FLOOR_LOSS`. So few queries, which
+        can't tell, keep the floor. With pairs or labels cosines change on purpose and a query has one answer: there a
+        loss counts that is larger than the noise.
         """
         if self.supervised:
             noise = (SCORE_QUERIES / min(SCORE_QUERIES, len(self.validation))) ** 0.5
