@@ -15,7 +15,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ VARIANTS = {
 """Sets, and what is told to the methods that can use it: nothing, the pairs, or the labels."""
 ABLATION_SET = "captions"
 SHORT_SETS = ("muge", "food10")
-SHORT_METHODS = ("arfc", "truncation", "klt", "int8", "klt + bits", "opq", "autoencoder")
+SHORT_METHODS = ("arfc", "truncation", "klt", "int8", "klt + bits", "turboquant", "autoencoder")
 SHORT_BUDGET_S = 60.0
 
 
@@ -54,16 +54,18 @@ class Piece(NamedTuple):
     fold: int
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument(
+        "--sets", nargs="+", default=list(VARIANTS), help="sets of docs/data.md, or folders of your own"
+    )
     parser.add_argument("--variants", nargs="+", default=["none", "pairs", "labels"])
     parser.add_argument("--methods", nargs="+", help="only these; all when not given")
     parser.add_argument("--kinds", nargs="+", default=["ours", "classic", "learned", "ablation"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--short", action="store_true", help="a small form with one seed and a time budget")
     parser.add_argument("--out", type=Path, help="file of records")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.short:
         options.sets, options.methods, options.seeds = SHORT_SETS, SHORT_METHODS, [0]
     out = options.out or RECORDS / ("quality-short.jsonl" if options.short else "quality.jsonl")
@@ -109,7 +111,7 @@ def run(piece: Piece, *, budget_s: float) -> dict[str, Any]:
 def _pieces(options: argparse.Namespace) -> Iterator[Piece]:
     """Yield the pieces that are wanted: the first seed of everything before the second of anything."""
     for seed, name in itertools.product(options.seeds, options.sets):
-        for variant in VARIANTS[name]:
+        for variant in _variants(name):
             if variant not in options.variants:
                 continue
             for method in _methods.names(variant):
@@ -121,6 +123,15 @@ def _pieces(options: argparse.Namespace) -> Iterator[Piece]:
                 for fold in folds(name):
                     if not (fold and seed):  # folds stand in for seeds
                         yield Piece(name, variant, method, seed, fold)
+
+
+def _variants(name: str) -> Sequence[str]:
+    """Return what a set can tell to a fit; a folder of one's own says it by its files."""
+    if name in VARIANTS:
+        return VARIANTS[name]
+    data = load(name)
+    told = {"pairs": data.pairs, "labels": data.labels}
+    return ["none", *(variant for variant, rows in told.items() if rows is not None)]
 
 
 def _pieces_on_record(path: Path) -> Iterable[Piece]:

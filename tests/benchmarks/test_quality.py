@@ -1,0 +1,65 @@
+"""The driver writes one record per piece, once, in the form that the results page is made from."""
+
+import json
+
+import numpy as np
+import pytest
+
+import _methods
+import quality
+from _records import read, studies
+
+METHODS = ["truncation", "klt", "klt + bits"]
+
+
+@pytest.fixture
+def birds(save, rng):
+    """A set of one's own: pictures of four kinds."""
+    kinds = rng.standard_normal((4, 24))
+    for part, rows in (("fit", 400), ("test", 60)):
+        labels = rng.integers(4, size=rows)
+        images = kinds[labels] + 0.3 * rng.standard_normal((rows, 24))
+        save(f"birds/{part}", images=images.astype(np.float32), labels=labels)
+
+
+def measured(out, *words):
+    quality.main(["--sets", "birds", "--seeds", "0", "--out", str(out), *words])
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def test_a_piece_is_measured_once(birds, tmp_path, capsys):
+    out = tmp_path / "records" / "quality.jsonl"
+    first = measured(out, "--methods", *METHODS)
+    assert [(r["set"], r["variant"], r["method"], r["seed"], r["fold"]) for r in first] == [
+        ("birds", "none", name, 0, 0) for name in METHODS
+    ]
+    assert measured(out, "--methods", *METHODS, "int8")[:3] == first  # those on record are left as they are
+    assert "int8" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_record_has_scores_and_where_they_come_from(birds, tmp_path):
+    record = measured(tmp_path / "quality.jsonl", "--methods", "klt + bits")[0]  # a fifth of 400 rows is held out
+    assert record["kind"] == "classic" and record["rows"] == {"fit": 320} and record["fit_s"] >= 0
+    table = record["tables"][0]
+    assert [row["bytes"] for row in table["bytes"]] == _methods.byte_sizes(24) and table["floats"] == []
+    assert all(0 <= row["klt + bits"]["score"] <= 1 for row in table["bytes"])
+    assert {"commit", "source_tree", "data_sha256", "date", "versions", "hardware", "settings"} <= record.keys()
+
+
+def test_the_page_reads_what_the_driver_writes(birds, tmp_path):
+    out = tmp_path / "quality.jsonl"
+    measured(out, "--methods", *METHODS)
+    (study,) = studies(read(out))
+    assert (study.set, study.variant) == ("birds", "none")
+
+
+def test_every_named_method_is_of_one_kind():
+    named = {variant: _methods.names(variant) for variant in ("none", "pairs", "labels")}
+    assert named["none"][0] == "arfc" and not set(named["none"]) & set(_methods.ABLATIONS)
+    assert not {name for name in named["pairs"] if _methods.kind(name) == "classic"}
+    assert {_methods.kind(name) for name in named["labels"]} == {"ours", "learned", "ablation"}
+
+
+def test_sizes_are_those_of_the_ratios():
+    assert _methods.float_sizes(384) == [8, 12, 24, 48, 96, 192, 384]
+    assert _methods.byte_sizes(384) == [8, 16, 32, 48, 64, 96, 192, 384]
