@@ -19,15 +19,15 @@ from arfc.baselines.catalogue import CATALOGUE
 from arfc.compressor import TRAINING_SHARE
 from arfc.config import Config
 from arfc.evaluate.methods import Method, Small, of_codes, of_floats
-from arfc.rivals import RIVALS
+from arfc.rivals import RIVALS, Coded
 
 RATIOS = (2, 4, 8, 16, 32)
 SMALL_BYTES = (8, 16, 32, 48, 64, 96, 192)
 BASELINE_ROWS = 20_000
-"""Most fit rows that a classic baseline is fitted on: as many as the model's own codebooks."""
+"""Most fit rows that faiss's codes are fitted on: as many as the model's own codebooks. The others see all rows."""
 BUDGET_S = 150.0
-"""Time that a learned method may train, ours too, on one thread of two busy ones; a rival with one model per size has
-a fifth of it for each of five sizes. Our codes are fitted after that, as codes of the others are after theirs."""
+"""Time that a learned method may train, ours too, on one thread; a rival with one model per size has a fifth of it for
+each of five sizes. Codes are fitted after that, ours and those of the others."""
 SLOW = {"pq": 64, "opq": 64, "lsq": 8}
 """Largest size of methods whose fits take minutes beyond it."""
 
@@ -51,8 +51,8 @@ def float_sizes(width: int) -> list[int]:
 
 
 def byte_sizes(width: int) -> list[int]:
-    """Return the bytes that are measured: the usual small ones, and those of the ratios up to a byte per dim."""
-    return sorted({*(size for size in SMALL_BYTES if size < width), *(4 * width // ratio for ratio in RATIOS[1:])})
+    """Return the bytes that are measured: the usual small ones, and those of the ratios."""
+    return sorted({*(size for size in SMALL_BYTES if size < width), *(4 * width // ratio for ratio in RATIOS)})
 
 
 def names(variant: str) -> list[str]:
@@ -74,8 +74,9 @@ def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float = 
         return _ours(x, given, ABLATIONS.get(name, Config()), seed=seed, budget_s=budget_s)
     if name in RIVALS:
         return _rival(name, x, given, seed=seed, budget_s=budget_s)
-    rng = np.random.default_rng(seed)
-    return _classic(name, x[np.sort(rng.permutation(len(x))[:BASELINE_ROWS])], seed=seed)
+    most = BASELINE_ROWS if CATALOGUE[name].extra == "faiss" else len(x)
+    kept = np.sort(np.random.default_rng(seed).permutation(len(x))[:most])
+    return _classic(name, x[kept], seed=seed)
 
 
 def _supervision(data: DataSet, variant: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -92,7 +93,7 @@ def _ours(x: np.ndarray, given: dict[str, np.ndarray], config: Config, *, seed: 
     started = time.monotonic()
     model = Compressor.fit(x, **given, seed=seed, config=config, budget=budget_s / TRAINING_SHARE, progress=False)
     fit_s, width = time.monotonic() - started, model.width
-    sizes = [*byte_sizes(width)[:-1], width]
+    sizes = [size for size in byte_sizes(width) if size <= width]
     return Fitted(
         ladders={"dims": float_sizes(width), "bytes": sizes},
         methods={
@@ -157,6 +158,9 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
         fits = {size: entry.kind.fit(x, **given, dims=size, seed=seed, budget_s=share_s) for size in sizes}
     else:
         fits = dict.fromkeys(sizes, entry.kind.fit(x, **given, seed=seed, budget_s=budget_s))
+    coded_dims = max(sizes)  # of the models for one size, the widest is coded
+    coded = Coded.fit(fits[coded_dims], x, dims=coded_dims, pairs=given.get("pairs"), seed=seed)
+    code_sizes = [size for size in byte_sizes(width) if size <= coded_dims]
     fit_s = time.monotonic() - started
 
     def at(rows: np.ndarray) -> Callable[[int], Small]:
@@ -167,8 +171,11 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
         return small
 
     return Fitted(
-        ladders={"dims": sizes, "bytes": ()},
-        methods={"dims": at, "bytes": None},
+        ladders={"dims": sizes, "bytes": code_sizes},
+        methods={
+            "dims": at,
+            "bytes": of_codes(coded.project, lambda rows: coded.compress(rows, bytes=max(code_sizes))),
+        },
         fit_s=fit_s,
         fit_rows=len(x),
         settings={"per_size": entry.per_size},

@@ -98,7 +98,10 @@ def run(piece: Piece, *, budget_s: float) -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "commit": _git("rev-parse", "HEAD"),
         "source_tree": _git("rev-parse", "HEAD:src/arfc"),
-        "uncommitted_changes": bool(_git("status", "--porcelain", "src/arfc")),
+        "benchmark_tree": _git("rev-parse", "HEAD:benchmarks"),
+        "uncommitted_changes": bool(
+            _git("status", "--porcelain", "--untracked-files=no", "src/arfc", "benchmarks/*.py")
+        ),
         "versions": {"arfc": arfc.__version__, "torch": torch.__version__, "numpy": np.__version__},
         "hardware": {
             "cpu": platform.processor() or platform.machine(),

@@ -41,7 +41,7 @@ def test_a_record_has_scores_and_where_they_come_from(birds, tmp_path):
     record = measured(tmp_path / "quality.jsonl", "--methods", "klt + bits")[0]  # a fifth of 400 rows is held out
     assert record["kind"] == "classic" and record["rows"] == {"fit": 320} and record["fit_s"] >= 0
     table = record["tables"][0]
-    assert [row["bytes"] for row in table["bytes"]] == _methods.byte_sizes(24) and table["floats"] == []
+    assert [row["bytes"] for row in table["bytes"]] == [3, 6, 8, 12, 16, 24] and table["floats"] == []
     assert all(0 <= row["klt + bits"]["score"] <= 1 for row in table["bytes"])
     assert {"commit", "source_tree", "data_sha256", "date", "versions", "hardware", "settings"} <= record.keys()
 
@@ -62,4 +62,4 @@ def test_every_named_method_is_of_one_kind():
 
 def test_sizes_are_those_of_the_ratios():
     assert _methods.float_sizes(384) == [8, 12, 24, 48, 96, 192, 384]
-    assert _methods.byte_sizes(384) == [8, 16, 32, 48, 64, 96, 192, 384]
+    assert _methods.byte_sizes(384) == [8, 16, 32, 48, 64, 96, 192, 384, 768]

@@ -3,9 +3,9 @@
 Equal terms: every rival reads, checks and splits its rows as `Compressor.fit` does, so that under one seed all see the
 same fit and validation rows; it starts at the KLT, as the compressor does; it trains in the same loop, with early
 stopping on the validation score of its own sizes, and keeps its best state. Each can be fitted on features
-alone, with pairs and with labels. For equal time, give a rival that serves all sizes the seconds that a
-`Compressor.fit` takes as `budget_s`, and one that serves a single size a sixth of them for each of six sizes; early
-stopping may end either sooner.
+alone, with pairs and with labels. For equal time, give a rival that serves all sizes the seconds that `Compressor.fit`
+trains as `budget_s`, and one that serves a single size an equal share of them for each of its sizes; early stopping may
+end either sooner.
 """
 
 from __future__ import annotations

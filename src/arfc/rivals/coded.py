@@ -8,13 +8,13 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from arfc.codec import Codes, ScalarCodec
+from arfc.codec import Codes, NestedCodec
 from arfc.io import open_features
 from arfc.shapes import Array, Float32
 from arfc.sizes import check_bytes
 
-SAMPLE_ROWS = 16_384
-"""Rows the levels are trained on, as in `arfc.baselines.KltCodec`."""
+SAMPLE_ROWS = 25_000
+"""Rows of each side that the code is fitted on, at most: as many as our own codebooks see."""
 
 
 @runtime_checkable
@@ -32,7 +32,7 @@ class Coded:
 
     inner: MakesVectors
     """What makes the vectors."""
-    codec: ScalarCodec
+    codec: NestedCodec
     """The code of its vectors."""
     dims: int
     """Dims K of the vectors that are coded."""
@@ -41,7 +41,7 @@ class Coded:
     def fit(
         cls, inner: MakesVectors, x: object, *, dims: int, pairs: object = None, max_bits: int = 8, seed: int = 0
     ) -> Coded:
-        """Train the levels on a random sample of compressed rows, of both modalities where there are two.
+        """Fit the code on a random sample of compressed rows, of both modalities where there are two.
 
         Give it the rows that `inner` was fitted on.
 
@@ -53,7 +53,7 @@ class Coded:
             count = min(features.rows, SAMPLE_ROWS)
             chosen = np.sort(np.random.default_rng(seed).choice(features.rows, size=count, replace=False))
             samples.append(inner.compress(features.take(chosen), dims=dims))
-        return cls(inner=inner, codec=ScalarCodec.fit(np.concatenate(samples), max_bits=max_bits), dims=dims)
+        return cls(inner=inner, codec=NestedCodec.fit(np.concatenate(samples), seed=seed, max_bits=max_bits), dims=dims)
 
     def compress(self, x: object, *, bytes: int) -> Codes:
         """Return the codes of the rows.

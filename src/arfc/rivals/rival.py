@@ -59,11 +59,12 @@ class Rival(ABC):
         config: Config | None,
     ) -> One:
         config = config or CONFIG
-        run = start_run(config, budget_s)
+        start_run(config, budget_s)  # refuses what is no budget before any work
         most = most_steps(steps, budget_s, usual=cls.usual_steps)
         features = open_features(x)
         kept = resolve_dims(features.width, dims=dims) if cls.per_size else features.width
         setup = set_up(features, pairs, labels, config, seed=seed)
+        run = start_run(config, budget_s)  # the clock runs for training alone, as in `Compressor.fit`
         stage = cls._stage(setup, dims=kept, steps=most)
         record = train(stage, setup, run)
         return cls(stage.finish(), record, width=setup.width, dims=kept)
