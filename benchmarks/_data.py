@@ -1,4 +1,4 @@
-"""Real feature sets: rows to fit on, and tasks that score validation and test rows; no row is in two of the three.
+"""Real feature sets: rows to fit on, and tasks for validation and test; no row that asks is in two of the three.
 
 They lie in the folder that ARFC_DATA names, else in ../shared/data beside the checkout; docs/data.md says how.
 Letters: N rows, D feature dims, E judgements.

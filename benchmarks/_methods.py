@@ -150,14 +150,14 @@ def _classic(name: str, x: np.ndarray, *, seed: int) -> Fitted:
 
 
 def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int, budget_s: float) -> Fitted:
-    entry, width = RIVALS[name], x.shape[1]
-    sizes = sorted(width // ratio for ratio in RATIOS) if entry.per_size else float_sizes(width)
+    rival, width = RIVALS[name], x.shape[1]
+    sizes = sorted(width // ratio for ratio in RATIOS) if rival.per_size else float_sizes(width)
     started = time.monotonic()
-    if entry.per_size:
+    if rival.per_size:
         share_s = budget_s / len(sizes)
-        fits = {size: entry.kind.fit(x, **given, dims=size, seed=seed, budget_s=share_s) for size in sizes}
+        fits = {size: rival.fit(x, **given, dims=size, seed=seed, budget_s=share_s) for size in sizes}
     else:
-        fits = dict.fromkeys(sizes, entry.kind.fit(x, **given, seed=seed, budget_s=budget_s))
+        fits = dict.fromkeys(sizes, rival.fit(x, **given, seed=seed, budget_s=budget_s))
     coded_dims = max(sizes)  # of the models for one size, the widest is coded
     coded = Coded.fit(fits[coded_dims], x, dims=coded_dims, pairs=given.get("pairs"), seed=seed)
     code_sizes = [size for size in byte_sizes(width) if size <= coded_dims]
@@ -178,7 +178,7 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
         },
         fit_s=fit_s,
         fit_rows=len(x),
-        settings={"per_size": entry.per_size},
+        settings={"per_size": rival.per_size},
     )
 
 

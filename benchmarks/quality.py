@@ -2,7 +2,7 @@
 
 A piece is one method on one set, with one kind of supervision, one seed and one fold. Pieces that are on record are not
 measured again, so a run that was stopped goes on where it was: `make bench` for the short form, `make bench-full` for
-all. Nothing is fitted or chosen on the rows that are scored.
+all. Nothing is fitted or chosen on the rows that ask.
 """
 
 from __future__ import annotations

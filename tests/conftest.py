@@ -2,6 +2,7 @@
 
 import copy
 import os
+import signal
 
 # Small products are slower on many threads, and far slower on busy cores. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,6 +19,14 @@ install_import_hook("arfc", "beartype.beartype(conf=beartype.BeartypeConf(is_pep
 # Two busy cores make single examples slow now and then, which says nothing about the code.
 settings.register_profile("arfc", deadline=None)
 settings.load_profile("arfc")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listening_to_ctrl_c():
+    """Python's own handler: a shell's background job ignores SIGINT, and so would the tests that press Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

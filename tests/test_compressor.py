@@ -219,7 +219,9 @@ def test_a_budget_is_respected(small_rows, tiny_config):
     )
     started = time.monotonic()
     model = Compressor.fit(small_rows, config=endless, budget="2s", progress=False)
-    assert 1.5 < time.monotonic() - started < 6
+    assert (
+        0.6 * 2 < time.monotonic() - started < 6
+    )  # training has its share; the codes of few rows need less than theirs
     steps = [model.facts["history"][phase][-1]["step"] for phase in ("linear", "arc", "decoder")]
     assert all(2 < count < 100_000 for count in steps)
 

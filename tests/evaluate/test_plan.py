@@ -111,7 +111,7 @@ def test_one_half_chooses_and_the_other_reports(model, rows, form, keep):
     assert answer["retention"] == pytest.approx(by_size[answer[key]][order[half:]].mean(), abs=5e-3)  # equal codes tie
     assert answer["retention_low"] < answer["retention"] < answer["retention_high"]
     safe = entry(result, form)["safe"]
-    assert safe[key] > answer[key]
+    assert safe[key] >= answer[key]
     assert by_size[safe[key]][order[:half]].mean() > keep
 
 

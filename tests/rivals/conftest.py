@@ -27,7 +27,7 @@ def fit_rival(tiny_config):
         entry = RIVALS[name]
         size = {"dims": dims} if entry.per_size else {}
         config = tiny_config(**train)
-        return entry.kind.fit(x, pairs=pairs, labels=labels, seed=seed, steps=steps, config=config, **size)
+        return entry.fit(x, pairs=pairs, labels=labels, seed=seed, steps=steps, config=config, **size)
 
     return build
 

@@ -14,7 +14,7 @@ DIMS = 6
 
 
 def stage_of(name, setup, *, steps=40):
-    return RIVALS[name].kind._stage(setup, dims=DIMS, steps=steps)
+    return RIVALS[name]._stage(setup, dims=DIMS, steps=steps)
 
 
 def to_the_end(stage, setup, config):

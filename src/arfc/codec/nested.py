@@ -170,7 +170,8 @@ class NestedCodec:
         levels = ScalarCodec.from_arrays(arrays)
         basis_KK, mean_K, codebooks = (np.asarray(arrays[name]) for name in ("basis", "mean", "codebooks"))
         width, dims = levels.width, min(levels.width, JOINT_DIMS)
-        shapes = {"basis": (width, width), "mean": (width,), "codebooks": (len(codebooks), CODEWORDS, dims)}
+        tokens = len(codebooks) if codebooks.ndim else 0
+        shapes = {"basis": (width, width), "mean": (width,), "codebooks": (tokens, CODEWORDS, dims)}
         for name, shape in shapes.items():
             array = np.asarray(arrays[name])
             if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():

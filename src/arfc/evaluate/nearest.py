@@ -8,6 +8,17 @@ from arfc.scores import unit_rows
 from arfc.shapes import Array, Float, Int64
 
 
+def check_engine() -> None:
+    """See to it before any work that rows can be searched.
+
+    Raises: MissingExtraError without faiss.
+    """
+    try:
+        import faiss  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("faiss is not installed; run: pip install 'arfc[evaluate]'") from None
+
+
 # The widths are compared below, by an error a user can read; hence the "_".
 def nearest(
     asked_QK: Float[Array, "Q K"],
@@ -24,10 +35,9 @@ def nearest(
     Raises: ShapeError when the widths differ; SizeError when there are fewer than k other rows; RowError for a row that
     has no direction; MissingExtraError without faiss.
     """
-    try:
-        import faiss
-    except ImportError:
-        raise MissingExtraError("faiss is not installed; run: pip install 'arfc[evaluate]'") from None
+    check_engine()
+    import faiss
+
     if asked_QK.shape[1] != stored_NK.shape[1]:
         raise ShapeError(
             f"queries must have shape (Q, {stored_NK.shape[1]}) like the rows, got {asked_QK.shape}; "

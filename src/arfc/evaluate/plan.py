@@ -13,6 +13,7 @@ from arfc.errors import ConfigError, RowError, SizeError
 from arfc.evaluate.intervals import interval, interval_and_retention
 from arfc.evaluate.measure import FLOAT_BYTES
 from arfc.evaluate.methods import Method, byte_methods, float_methods
+from arfc.evaluate.nearest import check_engine
 from arfc.evaluate.run import about_byte_baselines, open_sides, tasks_of
 from arfc.evaluate.sample import draw
 from arfc.evaluate.series import CODES, FLOATS, share_text, size_text
@@ -64,6 +65,7 @@ def plan(
     """
     if not 0 < keep <= 1:
         raise ConfigError(f"keep must be a share above 0 and at most 1, got {keep!r}; try 0.95")
+    check_engine()
     sides = open_sides(model, x, pairs)
     labels_N = None if labels is None else open_labels(labels, sides[0].rows)
     for side in sides:

@@ -13,6 +13,7 @@ from arfc.evaluate.among import ClassRetrieval, NeighbourFidelity, with_mates
 from arfc.evaluate.cross_modal import CrossModal
 from arfc.evaluate.measure import measure
 from arfc.evaluate.methods import LEAST_SEEN_ROWS, byte_methods, float_methods
+from arfc.evaluate.nearest import check_engine
 from arfc.evaluate.qrels import open_qrels
 from arfc.evaluate.sample import Sample, draw
 from arfc.evaluate.task import Task
@@ -64,6 +65,7 @@ def evaluate(
         raise ConfigError(f"queries and qrels must be given together, got {given} alone; give {missing} too")
     if qrels is None and (ids is not None or query_ids is not None):
         raise ConfigError("ids must come with qrels that use them, got ids alone; give queries and qrels too")
+    check_engine()
     sides = open_sides(model, x, pairs)
     labels_N = None if labels is None else open_labels(labels, sides[0].rows)
     judged = None

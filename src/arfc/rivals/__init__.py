@@ -10,8 +10,6 @@ end either sooner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from arfc.rivals.autoencoder import Autoencoder
 from arfc.rivals.coded import Coded
 from arfc.rivals.linear import LearnedLinear
@@ -24,7 +22,6 @@ __all__ = [
     "AllSizesRival",
     "Autoencoder",
     "Coded",
-    "Entry",
     "LearnedLinear",
     "LearnedMlp",
     "MlpAdaptor",
@@ -34,24 +31,11 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One rival, for a benchmark that loops over all of them."""
-
-    kind: type[AllSizesRival] | type[SizedRival]
-    title: str
-    """What a table calls it."""
-
-    @property
-    def per_size(self) -> bool:
-        """Whether a fit serves one size, which `fit` must be told as `dims`."""
-        return self.kind.per_size
-
-
-RIVALS: dict[str, Entry] = {
-    "learned-linear": Entry(kind=LearnedLinear, title="learned linear map, our losses"),
-    "learned-mlp": Entry(kind=LearnedMlp, title="residual MLP, our losses"),
-    "mlp-adaptor": Entry(kind=MlpAdaptor, title="residual MLP, Matryoshka-Adaptor's losses"),
-    "autoencoder": Entry(kind=Autoencoder, title="autoencoder, one per size"),
-    "q-former": Entry(kind=QFormer, title="Q-Former, one per size"),
+RIVALS: dict[str, type[AllSizesRival] | type[SizedRival]] = {
+    "learned-linear": LearnedLinear,
+    "learned-mlp": LearnedMlp,
+    "mlp-adaptor": MlpAdaptor,
+    "autoencoder": Autoencoder,
+    "q-former": QFormer,
 }
+"""Every rival. One with `per_size` serves the size that `fit` is told as `dims`; the others serve all."""
