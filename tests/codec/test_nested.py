@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arfc.codec import NestedCodec, ScalarCodec
-from arfc.codec.joint import LOOKAHEAD, JointTokens
+from arfc.codec.joint import LOOKAHEAD, PATHS, JointTokens
 from arfc.errors import DtypeError, ModelFileError, RowError, ShapeError, SizeError
 
 WIDTH = 40
@@ -216,7 +216,7 @@ def test_damaged_arrays_are_refused(codec, name):
 
 
 def slow_encode(joint, row, tokens):
-    """Follow two paths, one token after another; a token stands once LOOKAHEAD more have been tried."""
+    """Follow the best paths, one token after another; a token stands once LOOKAHEAD more have been tried."""
     paths = [([], row)]
     for step in range(min(joint.tokens, tokens + LOOKAHEAD)):
         tried = [
@@ -224,7 +224,7 @@ def slow_encode(joint, row, tokens):
             for path, missed in paths
             for token, codeword in enumerate(joint.codebooks[step])
         ]
-        paths = sorted(tried, key=lambda entry: np.square(entry[1], dtype=np.float64).sum())[:2]
+        paths = sorted(tried, key=lambda entry: np.square(entry[1], dtype=np.float64).sum())[:PATHS]
         if step >= LOOKAHEAD:
             stands = paths[0][0][step - LOOKAHEAD]
             paths = [entry for entry in paths if entry[0][step - LOOKAHEAD] == stands]
