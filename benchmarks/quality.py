@@ -96,12 +96,7 @@ def run(piece: Piece, *, budget_s: float) -> dict[str, Any]:
         "settings": fitted.settings | {"budget_s": budget_s},
         "data_sha256": _digest(data),
         "date": time.strftime("%Y-%m-%d"),
-        "commit": _git("rev-parse", "HEAD"),
-        "source_tree": _git("rev-parse", "HEAD:src/arfc"),
-        "benchmark_tree": _git("rev-parse", "HEAD:benchmarks"),
-        "uncommitted_changes": bool(
-            _git("status", "--porcelain", "--untracked-files=no", "src/arfc", "benchmarks/*.py")
-        ),
+        **PROVENANCE,
         "versions": {"arfc": arfc.__version__, "torch": torch.__version__, "numpy": np.__version__},
         "hardware": {
             "cpu": platform.processor() or platform.machine(),
@@ -162,6 +157,17 @@ def _digest(data: DataSet) -> str:
 def _git(*words: str) -> str:
     """Ask git; the tree of the source names the code that was measured, also where commits are rebased."""
     return subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip()
+
+
+PROVENANCE = {
+    "commit": _git("rev-parse", "HEAD"),
+    "source_tree": _git("rev-parse", "HEAD:src/arfc"),
+    "benchmark_tree": _git("rev-parse", "HEAD:benchmarks"),
+    "uncommitted_changes": bool(
+        _git("status", "--porcelain", "--untracked-files=no", "src/arfc", ":(glob)benchmarks/*.py")
+    ),
+}
+"""What is measured, read when this starts: a checkout may move on while a long run goes on."""
 
 
 if __name__ == "__main__":
