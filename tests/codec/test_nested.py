@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arfc.codec import NestedCodec, ScalarCodec
-from arfc.codec.joint import LOOKAHEAD, PATHS, JointTokens
 from arfc.errors import DtypeError, ModelFileError, RowError, ShapeError, SizeError
 
 WIDTH = 40
@@ -213,26 +212,3 @@ def test_damaged_arrays_are_refused(codec, name):
     if arrays[name].dtype == np.float32:
         with pytest.raises(ModelFileError):
             NestedCodec.from_arrays(arrays | {name: np.full_like(arrays[name], np.nan)})
-
-
-def slow_encode(joint, row, tokens):
-    """Follow the best paths, one token after another; a token stands once LOOKAHEAD more have been tried."""
-    paths = [([], row)]
-    for step in range(min(joint.tokens, tokens + LOOKAHEAD)):
-        tried = [
-            (path + [token], missed - codeword)
-            for path, missed in paths
-            for token, codeword in enumerate(joint.codebooks[step])
-        ]
-        paths = sorted(tried, key=lambda entry: np.square(entry[1], dtype=np.float64).sum())[:PATHS]
-        if step >= LOOKAHEAD:
-            stands = paths[0][0][step - LOOKAHEAD]
-            paths = [entry for entry in paths if entry[0][step - LOOKAHEAD] == stands]
-    return paths[0][0][:tokens]
-
-
-def test_joint_codes_equal_a_slow_search(sample):
-    joint = JointTokens.fit(sample[:1500], tokens=7, rng=np.random.default_rng(0))
-    for tokens in (1, 3, 7):
-        expected = [slow_encode(joint, row, tokens) for row in sample[1500:1512]]
-        np.testing.assert_array_equal(joint.encode(sample[1500:1512], tokens=tokens), expected)
