@@ -52,6 +52,10 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   are averaged; the half width is the root of the sum of squares divided by their number. Where a set has folds, a seed
   counts when it has all of them.
 - Retention is the score divided by that of the uncompressed float32 vectors.
+- Learned methods train for at most 150 s on one thread, ours too; with one model per size they share that time. Codes are
+  fitted after it. "arfc's code" is our byte code on the vectors of another method.
+- A dash is no defeat: the method has no such size, or was not fitted there. LSQ stops at 8 bytes, PQ, OPQ and RQ at 64:
+  beyond, they take minutes to hours to fit.
 - Losing cells stand as they are, and the verdicts name them.
 """
 
@@ -77,6 +81,8 @@ def _summary(studies: Sequence[Study]) -> list[str]:
     for study in studies:
         for table in main_tables(study):
             every = standings(table)
+            if not every:  # arfc was not measured there
+                continue
             kept = ", ".join(f"{one.bytes:,}" for one in every if not one.better) or "-"
             lost = "; ".join(_lost(one) for one in every if one.better) or "-"
             lines.append(f"| {title(study)} | {table.metric} | {kept} | {lost} |")

@@ -47,9 +47,11 @@ LABELS = {
     ("floats", "mlp adaptor"): "MLP adaptor floats",
     ("floats", "autoencoder"): "autoencoder floats",
     ("floats", "q former"): "Q-Former floats",
-    ("bytes", "learned mlp + bits"): "learned MLP + bits",
-    ("bytes", "mlp adaptor + bits"): "MLP adaptor + bits",
-    ("bytes", "q former + bits"): "Q-Former + bits",
+    ("bytes", "learned linear"): "learned linear, arfc's code",
+    ("bytes", "learned mlp"): "learned MLP, arfc's code",
+    ("bytes", "mlp adaptor"): "MLP adaptor, arfc's code",
+    ("bytes", "autoencoder"): "autoencoder, arfc's code",
+    ("bytes", "q former"): "Q-Former, arfc's code",
 }
 """Names for people, in the order of tables; others go by their own name."""
 
