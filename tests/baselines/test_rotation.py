@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from arfc.baselines.rotation import Rotation, eigenbasis, random_basis, unit_moments
+from arfc.baselines.rotation import Rotation, random_basis, unit_moments
 from arfc.errors import RowError, ShapeError
 from arfc.io import open_features
 
@@ -29,15 +29,6 @@ def test_moments_of_bad_rows_are_refused(vectors):
     vectors[3] = 0
     with pytest.raises(RowError, match="row 3"):
         unit_moments(open_features(vectors))
-
-
-def test_eigenvectors_stand_strongest_first_and_point_one_way(rng):
-    half = rng.standard_normal((30, 30))
-    basis = eigenbasis(half @ half.T)
-    turned = basis.T @ (half @ half.T) @ basis
-    np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-3)
-    assert (np.diff(np.diag(turned)) < 0).all()
-    assert (basis[np.abs(basis).argmax(axis=0), np.arange(30)] > 0).all()
 
 
 def test_random_bases_are_orthogonal_seeded_and_even():

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from arfc.baselines.rotation import Rotation, eigenbasis, unit_moments
+from arfc.baselines.rotation import Rotation, unit_moments
+from arfc.codec.basis import eigenbasis
 from arfc.io import open_features
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arfc.baselines.rotation import Rotation, eigenbasis, unit_moments
+from arfc.baselines.rotation import Rotation, unit_moments
+from arfc.codec.basis import eigenbasis
 from arfc.io import open_features
 from arfc.scores import unit_rows
 from arfc.shapes import Array, Float32

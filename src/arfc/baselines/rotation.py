@@ -70,13 +70,6 @@ def unit_moments(features: Features) -> tuple[Float64[Array, " D"], Float64[Arra
     return sum_D / features.rows, moment_DD / features.rows
 
 
-def eigenbasis(moment_DD: Float64[Array, "D D"]) -> Float32[Array, "D D"]:
-    """Return the eigenvectors as columns, strongest first; the entry of largest magnitude of each is positive."""
-    basis_DD = np.linalg.eigh(moment_DD).eigenvectors[:, ::-1]
-    peak_D = basis_DD[np.abs(basis_DD).argmax(axis=0), np.arange(len(basis_DD))]
-    return (basis_DD * np.sign(peak_D)).astype(np.float32)
-
-
 def random_basis(width: int, *, seed: int) -> Float32[Array, "{width} {width}"]:
     """Return an orthogonal matrix drawn evenly from all of them.
 

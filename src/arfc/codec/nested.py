@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from arfc.codec.basis import eigenbasis
 from arfc.codec.codes import check_packed
 from arfc.codec.joint import LEAST_ROWS, JointTokens
 from arfc.codec.kmeans import CODEWORDS
@@ -46,7 +47,7 @@ class NestedCodec:
     Both halves are one idea: what is stored so far predicts the vector, and the next piece corrects it where that helps
     most. Joint tokens serve short codes, where all dims must share few bits; levels serve long ones.
 
-    Source: design.md's next-token prediction with quantised tokens; see `JointTokens` and `ScalarCodec`.
+    Source: our choice; `JointTokens` and `ScalarCodec` name theirs.
     """
 
     basis: Float32[Array, "K K"]
@@ -78,7 +79,8 @@ class NestedCodec:
         if len(vectors_NK) == 0:
             raise RowError("vectors must have at least 1 row to fit a codec, got 0; give it a sample")
         unit_NK = vectors_NK / row_norms(vectors_NK).astype(np.float32)[:, None]
-        basis_KK = _eigenbasis(unit_NK)
+        exact_NK = unit_NK.astype(np.float64)
+        basis_KK = eigenbasis(exact_NK.T @ exact_NK)
         values_NK = unit_NK @ basis_KK
         mean_K = values_NK.mean(axis=0)
         values_NK -= mean_K
@@ -192,14 +194,6 @@ class NestedCodec:
     @cached_property
     def _to_vectors(self) -> StableProduct:
         return StableProduct(np.ascontiguousarray(self.basis.T))
-
-
-def _eigenbasis(unit_NK: Float32[Array, "N K"]) -> Float32[Array, "K K"]:
-    """Return the uncentred eigenbasis; the entry of largest magnitude of each direction is positive."""
-    rows = unit_NK.astype(np.float64)
-    basis_KK = np.linalg.eigh(rows.T @ rows).eigenvectors[:, ::-1]
-    peak_K = basis_KK[np.abs(basis_KK).argmax(axis=0), np.arange(len(basis_KK))]
-    return np.ascontiguousarray(basis_KK * np.sign(peak_K), dtype=np.float32)
 
 
 def _no_tokens(values_NK: Float32[Array, "N K"]) -> JointTokens:
