@@ -24,11 +24,12 @@ THEMES = {
 }
 """By what is added to the file's name."""
 STYLES = {
-    ("bytes", "arfc"): ("#e0364a", "-", 2.2),
+    ("bytes", "arfc"): ("#e0364a", "-", 3.6),
     ("floats", "arfc"): ("#e0364a", "--", 1.8),
     ("bytes", "klt + bits"): ("#3f82d8", "-", 1.4),
     ("floats", "klt"): ("#3f82d8", "--", 1.4),
     ("bytes", "rq"): ("#2f9e6e", "-", 1.4),
+    ("bytes", "lsq"): ("#c05fa8", "-", 1.4),
     ("bytes", "opq"): ("#9a6ddb", "-", 1.4),
     ("bytes", "rabitq"): ("#d98a1f", "-", 1.4),
     ("bytes", "int8"): ("#8a939e", "-", 1.4),
@@ -47,17 +48,17 @@ def draw(table: Table, path: Path, *, title: str, theme: Theme) -> None:
     with matplotlib.rc_context({"svg.hashsalt": "arfc", "font.family": "DejaVu Sans", "text.color": theme.ink}):
         figure = Figure(figsize=(8.4, 4.4), layout="constrained", facecolor=theme.page)
         axes = figure.add_subplot(facecolor=theme.page)
-        for order, (key, (colour, dashes, width)) in enumerate(reversed(STYLES.items())):
+        for key, (colour, dashes, width) in reversed(STYLES.items()):
             if key not in lines:
                 continue
             cells = list(lines[key].cells.values())
             sizes, scores = [cell.bytes for cell in cells], [cell.score.value for cell in cells]
             band = [cell.score.low for cell in cells], [cell.score.high for cell in cells]
-            # Later ones lie above: ours on top.
-            axes.fill_between(sizes, *band, color=colour, alpha=0.18, linewidth=0, zorder=2 + order)
+            above = 10 - width  # thin lines lie above thick ones, so that none is hidden
+            axes.fill_between(sizes, *band, color=colour, alpha=0.18, linewidth=0, zorder=above)
             axes.plot(
-                sizes, scores, dashes, color=colour, linewidth=width, marker="o", markersize=1.6 + width,
-                markeredgecolor=theme.page, markeredgewidth=0.5, label=label(lines[key]), zorder=2 + order,
+                sizes, scores, dashes, color=colour, linewidth=width, marker="o", markersize=3.4,
+                markeredgecolor=theme.page, markeredgewidth=0.5, label=label(lines[key]), zorder=above,
             )  # fmt: skip
         every = [size for line in lines.values() for size in line.cells]
         ticks = [tick for tick in TICKS if min(every) <= tick <= max(every)]

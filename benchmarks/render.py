@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from _page import page
-from _picture import THEMES, draw
+from _picture import STYLES, THEMES, draw
 from _records import Line, Study, Table, read, studies
 from _tables import byte_table, name_in, wrapped
 from _verdict import compared, label, listed, main_tables, score_text, standings, title
@@ -78,7 +78,7 @@ def readme_blocks(study: Study, table: Table) -> dict[str, str]:
         "Other sets, labels and pairs, learned baselines, intervals, times and every losing cell:",
         "[docs/results.md](docs/results.md).",
     ]
-    names = "; ".join(label(line) for line in lines)
+    names = "; ".join(label(line) for line in compared(table) if (line.form, line.method) in STYLES)
     light, dark = PICTURE.format(""), PICTURE.format("-dark")
     picture = [
         "<picture>",
