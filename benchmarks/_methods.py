@@ -25,9 +25,12 @@ RATIOS = (2, 4, 8, 16, 32)
 SMALL_BYTES = (8, 16, 32, 48, 64, 96, 192)
 BASELINE_ROWS = 20_000
 """Most fit rows that faiss's codes are fitted on: as many as the model's own codebooks. The others see all rows."""
-BUDGET_S = 150.0
-"""Time that a learned method may train, ours too, on one thread; a rival with one model per size has a fifth of it for
-each of five sizes. Codes are fitted after that, ours and those of the others."""
+MOST_BUDGET_S = 150.0
+LEAST_BUDGET_S = 30.0
+ROWS_PER_S = 90
+"""Time that a learned method may train, ours too, on one thread: a second for so many fit rows, within these bounds. A
+rival with one model per size has a fifth of it for each of five sizes. Codes are fitted after that, ours and those of
+the others."""
 SLOW = {"pq": 64, "opq": 64, "lsq": 8}
 """Largest size of methods whose fits take minutes beyond it."""
 
@@ -67,7 +70,12 @@ def kind(name: str) -> str:
     return "classic" if name in CATALOGUE else "learned" if name in RIVALS else "ablation"
 
 
-def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float = BUDGET_S) -> Fitted:
+def budget_s(rows: int) -> float:
+    """Return the seconds that a learned method may train on so many fit rows."""
+    return float(np.clip(rows / ROWS_PER_S, LEAST_BUDGET_S, MOST_BUDGET_S))
+
+
+def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float) -> Fitted:
     """Fit a method on the fit rows of a set, with the supervision that the variant gives."""
     x, given = _supervision(data, variant)
     if name == "arfc" or name in ABLATIONS:

@@ -1,0 +1,1 @@
+"""An OpenAI-compatible embeddings server that makes `dimensions` work."""
