@@ -1,17 +1,19 @@
 """Byte tokens made one after another: the tokens so far predict the vector, the next one names what they missed."""
-# N rows, n rows of a block, P dims, T tokens, C codewords (256), k paths kept
+# N rows, n rows of a block, P dims, T tokens, C codewords (256), k paths kept, m their number in a block (n * k),
+# L tokens that do not stand yet
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from arfc.codec.kmeans import CODEWORDS, grow_codebook
 from arfc.codec.product import StableProduct
-from arfc.shapes import Array, Float32, UInt8
+from arfc.codec.threads import by_threads
+from arfc.shapes import Array, Float32, Int64, UInt8
 
 LEAST_ROWS = 4 * CODEWORDS
 """Fewest rows that codebooks are fitted on."""
@@ -21,7 +23,7 @@ LOOKAHEAD = 4
 """A token stands once this many tokens after it have been tried."""
 FIT_PATHS = 3
 """Paths whose residuals the next codebook is fitted on."""
-_BLOCK_ROWS = 256
+_BLOCK_ROWS = 512
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,9 +62,7 @@ class JointTokens:
             codebooks.append(codebook_CP)
             if not go_on(len(codebooks)):
                 break
-            residual_NkP = np.concatenate(
-                [_follow(block, codebook_CP) for block in _split(residual_NkP, rows=16 * _BLOCK_ROWS)]
-            )
+            residual_NkP = by_threads(partial(_follow, codebook_CP=codebook_CP), residual_NkP, block_rows=_BLOCK_ROWS)
         shape = (len(codebooks), CODEWORDS, values_NP.shape[1])
         return cls(codebooks=np.array(codebooks, dtype=np.float32).reshape(shape))
 
@@ -77,8 +77,7 @@ class JointTokens:
 
     def encode(self, values_NP: Float32[Array, "N P"], *, tokens: int) -> UInt8[Array, "N {tokens}"]:
         """Return the first `tokens` tokens of each row; rows do not influence each other."""
-        blocks = [self._encode(block, tokens) for block in _split(values_NP, rows=_BLOCK_ROWS)]
-        return np.concatenate(blocks) if blocks else np.empty((0, tokens), dtype=np.uint8)
+        return by_threads(lambda block_nP: self._encode(block_nP, tokens), values_NP, block_rows=_BLOCK_ROWS)
 
     def decode(self, packed_NT: UInt8[Array, "N T"]) -> Float32[Array, "N P"]:
         """Return what the tokens predict."""
@@ -95,26 +94,53 @@ class JointTokens:
     def _half_norms(self) -> Float32[Array, "T C"]:
         return np.square(self.codebooks).sum(axis=2) / 2
 
+    @cached_property
+    def _crossed(self) -> list[list[Float32[Array, "C C"]]]:
+        """Products of each token's codewords (columns) with those of the tokens before it, the nearest last."""
+        return [
+            [product(earlier_CP) for earlier_CP in self.codebooks[max(0, step - LOOKAHEAD) : step]]
+            for step, product in enumerate(self._products)
+        ]
+
     def _encode(self, values_nP: Float32[Array, "n P"], tokens: int) -> UInt8[Array, "n {tokens}"]:
         """Follow the best paths as far as the last wanted token's look-ahead.
 
-        A path's cost is half its squared error, less the part that all paths share.
+        A path's cost is half its squared error, less the part that all paths share. All paths agree on the tokens that
+        stand, so one product with what these have missed serves every path; products of codewords, known beforehand,
+        correct it for the few tokens in which paths differ.
         """
-        residual_nkP = values_nP[:, None]
-        cost_nk = np.zeros(residual_nkP.shape[:2], dtype=np.float32)
-        paths_nkT = np.empty((*cost_nk.shape, 0), dtype=np.uint8)
-        for step in range(min(self.tokens, tokens + LOOKAHEAD) if tokens else 0):
-            products = self._products[step](residual_nkP.reshape(-1, values_nP.shape[1]))
-            cost_nkC = cost_nk[:, :, None] + self._half_norms[step] - products.reshape(*cost_nk.shape, -1)
+        missed_nP = values_nP.copy()
+        cost_nk = np.zeros((len(values_nP), 1), dtype=np.float32)
+        open_nkL = np.empty((*cost_nk.shape, 0), dtype=np.intp)
+        stand_nT = np.empty((len(values_nP), tokens), dtype=np.uint8)
+        rows_n1 = np.arange(len(values_nP))[:, None]
+        steps = min(self.tokens, tokens + LOOKAHEAD) if tokens else 0
+        for step in range(steps):
+            cost_nkC = self._costs(step, missed_nP, open_nkL)
+            cost_nkC += cost_nk[:, :, None]
             cost_nk, path_nk, token_nk = _cheapest(cost_nkC, PATHS)
-            residual_nkP = np.take_along_axis(residual_nkP, path_nk[:, :, None], axis=1)
-            residual_nkP = residual_nkP - self.codebooks[step][token_nk]
-            paths_nkT = np.take_along_axis(paths_nkT, path_nk[:, :, None], axis=1)
-            paths_nkT = np.concatenate([paths_nkT, token_nk[:, :, None].astype(np.uint8)], axis=2)
+            open_nkL = np.concatenate([open_nkL[rows_n1, path_nk], token_nk[:, :, None]], axis=2)
             if step >= LOOKAHEAD:
-                settled_nk = paths_nkT[:, :, step - LOOKAHEAD]
-                cost_nk = np.where(settled_nk == settled_nk[:, :1], cost_nk, np.float32(np.inf))
-        return paths_nkT[:, 0, :tokens]
+                first_n = open_nkL[:, 0, 0]
+                stand_nT[:, step - LOOKAHEAD] = first_n
+                cost_nk[open_nkL[:, :, 0] != first_n[:, None]] = np.inf
+                missed_nP -= self.codebooks[step - LOOKAHEAD][first_n]
+                open_nkL = open_nkL[:, :, 1:]
+        rest = stand_nT[:, max(0, steps - LOOKAHEAD) :]
+        rest[:] = open_nkL[:, 0, : rest.shape[1]]
+        return stand_nT
+
+    def _costs(
+        self, step: int, missed_nP: Float32[Array, "n P"], open_nkL: Int64[Array, "n k _"]
+    ) -> Float32[Array, "n k C"]:
+        """Return what each codeword of a token adds to the cost of each path."""
+        shared_nC = self._half_norms[step] - self._products[step](missed_nP)
+        cost_nkC = np.empty((*open_nkL.shape[:2], CODEWORDS), dtype=np.float32)
+        cost_nkC[:] = shared_nC[:, None]
+        flat_mC, taken_mC = cost_nkC.reshape(-1, CODEWORDS), np.empty_like(cost_nkC).reshape(-1, CODEWORDS)
+        for crossed_CC, token_nk in zip(self._crossed[step], open_nkL.transpose(2, 0, 1), strict=True):
+            flat_mC += np.take(crossed_CC, token_nk.reshape(-1), axis=0, out=taken_mC, mode="clip")
+        return cost_nkC
 
 
 def _follow(residual_nkP: Float32[Array, "n k P"], codebook_CP: Float32[Array, "C P"]) -> Float32[Array, "n _ P"]:
@@ -131,16 +157,14 @@ def _cheapest(cost_nkC: Float32[Array, "n k C"], keep: int) -> tuple[Array, Arra
 
     A few passes of argmin are faster than a partial sort.
     """
-    cost_nK = cost_nkC.reshape(len(cost_nkC), -1)
+    rows, paths, codewords = cost_nkC.shape
+    cost_nK = cost_nkC.reshape(rows, paths * codewords)
+    row_n = np.arange(rows)
     costs, places = [], []
     for _ in range(keep):
-        place_n1 = cost_nK.argmin(axis=1)[:, None]
-        costs.append(np.take_along_axis(cost_nK, place_n1, axis=1))
-        places.append(place_n1)
-        np.put_along_axis(cost_nK, place_n1, np.float32(np.inf), axis=1)
-    path_nk, token_nk = np.divmod(np.concatenate(places, axis=1), cost_nkC.shape[2])
-    return np.concatenate(costs, axis=1), path_nk, token_nk
-
-
-def _split(values: Array, *, rows: int) -> list[Array]:
-    return [values[start : start + rows] for start in range(0, len(values), rows)]
+        place_n = cost_nK.argmin(axis=1)
+        costs.append(cost_nK[row_n, place_n])
+        places.append(place_n)
+        cost_nK[row_n, place_n] = np.inf
+    path_nk, token_nk = np.divmod(np.stack(places, axis=1), codewords)
+    return np.stack(costs, axis=1), path_nk, token_nk

@@ -1,5 +1,5 @@
 """A matrix product whose rows do not depend on their neighbours."""
-# N rows, D inner dims, P columns of the matrix, K columns asked for
+# N rows, D inner dims, P columns of the matrix, K columns asked for, j tiles of columns, k columns of a tile
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from arfc.shapes import Array, Float32
 
-_ROWS = 512
+_ROWS = 16
 _COLUMNS = 128
 _INNER = 128
 
@@ -16,33 +16,34 @@ class StableProduct:
     """Products with one matrix, bitwise the same for any batch, number of columns and threads.
 
     They are made of tiles of one fixed shape, summed in one fixed order: a single large product is rounded in a way
-    that depends on its shape, and on the threads that share a long sum.
+    that depends on its shape, and on the threads that share a long sum. Tiles as small as these are as fast, for BLAS
+    has a kernel for them, and no threads of its own, so that callers may use theirs.
     """
 
     def __init__(self, matrix_DP: Float32[Array, "D P"]) -> None:
-        self._inner = range(0, len(matrix_DP), _INNER)
-        self._tiles = [
-            [_tile(matrix_DP[start : start + _INNER, first : first + _COLUMNS]) for start in self._inner]
-            for first in range(0, matrix_DP.shape[1], _COLUMNS)
-        ]
         self._columns = matrix_DP.shape[1]
+        tiled = np.pad(matrix_DP, ((0, 0), (0, -self._columns % _COLUMNS)))
+        self._inner = [slice(first, first + _INNER) for first in range(0, len(tiled), _INNER)]
+        self._parts_jDk = [
+            np.ascontiguousarray(tiled[part].reshape(-1, tiled.shape[1] // _COLUMNS, _COLUMNS).transpose(1, 0, 2))
+            for part in self._inner
+        ]
 
     def __call__(self, rows_ND: Float32[Array, "N D"], *, columns: int | None = None) -> Float32[Array, "N K"]:
         """Return the first `columns` columns of rows @ matrix; all of them when not given."""
         columns = self._columns if columns is None else columns
-        product_NK = np.empty((len(rows_ND), columns), dtype=np.float32)
-        padded_nD = np.zeros((_ROWS, rows_ND.shape[1]), dtype=np.float32)
-        for start in range(0, len(rows_ND), _ROWS):
-            count = min(_ROWS, len(rows_ND) - start)
-            padded_nD[:count] = rows_ND[start : start + count]
-            parts = [np.ascontiguousarray(padded_nD[:, first : first + _INNER]) for first in self._inner]
-            for place in range(-(-columns // _COLUMNS)):
-                target = product_NK[start : start + count, place * _COLUMNS : (place + 1) * _COLUMNS]
-                tile_sum = parts[0] @ self._tiles[place][0]
-                for part, tile in zip(parts[1:], self._tiles[place][1:], strict=True):
-                    tile_sum += part @ tile
-                target[:] = tile_sum[:count, : target.shape[1]]
-        return product_NK
+        tiles, width = -(-len(rows_ND) // _ROWS), -(-columns // _COLUMNS)
+        padded_ND = np.ascontiguousarray(rows_ND)
+        if len(rows_ND) < tiles * _ROWS:
+            padded_ND = np.pad(rows_ND, ((0, tiles * _ROWS - len(rows_ND)), (0, 0)))
+        sums_NP = np.empty((len(padded_ND), width * _COLUMNS), dtype=np.float32)
+        sums = sums_NP.reshape(tiles, _ROWS, width, _COLUMNS).transpose(0, 2, 1, 3)
+        rows = padded_ND.reshape(tiles, 1, _ROWS, padded_ND.shape[1])
+        first, *others = zip(self._inner, self._parts_jDk, strict=True)
+        np.matmul(rows[..., first[0]], first[1][:width], out=sums)
+        for part, tiles_jDk in others:
+            sums += np.matmul(rows[..., part], tiles_jDk[:width])
+        return sums_NP[: len(rows_ND), :columns]
 
 
 def stable_product(
@@ -50,8 +51,3 @@ def stable_product(
 ) -> Float32[Array, "N {columns}"]:
     """Return the first columns of rows @ matrix, as `StableProduct` does, for a matrix that is used once."""
     return StableProduct(matrix_DP[:, :columns])(rows_ND)
-
-
-def _tile(columns_Dk: Float32[Array, "D k"]) -> Float32[Array, "_ _"]:
-    """Pad to whole columns; the inner dim is as long as the rows' part, whose last one is shorter."""
-    return np.ascontiguousarray(np.pad(columns_Dk, ((0, 0), (0, _COLUMNS - columns_Dk.shape[1]))))
