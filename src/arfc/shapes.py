@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int64 as Int64
     from jaxtyping import Shaped as Shaped
     from jaxtyping import UInt8 as UInt8
+    from jaxtyping import UInt16 as UInt16
     from torch import Tensor as Tensor
 
     Array: TypeAlias = npt.NDArray[Any]
@@ -28,7 +29,7 @@ else:
     Array = np.ndarray
 
     try:
-        from jaxtyping import Bool, Float, Float32, Float64, Int, Int64, Shaped, UInt8
+        from jaxtyping import Bool, Float, Float32, Float64, Int, Int64, Shaped, UInt8, UInt16
     except ImportError:
 
         class _Unchecked:
@@ -37,7 +38,7 @@ else:
             def __class_getitem__(cls, item):
                 return item[0]
 
-        Bool = Float = Float32 = Float64 = Int = Int64 = Shaped = UInt8 = _Unchecked
+        Bool = Float = Float32 = Float64 = Int = Int64 = Shaped = UInt8 = UInt16 = _Unchecked
 
     def __getattr__(name: str) -> Any:
         if name == "Tensor":

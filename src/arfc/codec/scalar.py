@@ -174,7 +174,7 @@ class ScalarCodec:
         return self.centroids[dim, depth_cells(bits)]
 
     @cached_property
-    def _depth(self) -> Int[Array, " P"]:
+    def depth(self) -> Int[Array, " P"]:
         """How many bits of the same dim come earlier in the stream."""
         depth_P = np.empty(len(self.order), dtype=np.int64)
         by_dim_P = np.argsort(self.order, kind="stable")
@@ -184,7 +184,7 @@ class ScalarCodec:
     def _prefix(self, size: int) -> _Prefix:
         """Return the layout of the first `size` bytes."""
         dims_U, slot_P, bits_U = np.unique(self.order[: 8 * size], return_inverse=True, return_counts=True)
-        shift_P = bits_U[slot_P] - 1 - self._depth[: 8 * size]
+        shift_P = bits_U[slot_P] - 1 - self.depth[: 8 * size]
         return _Prefix(dims_U, bits_U, slot_P, shift_P.astype(np.uint8))
 
     def _unit_rows(self, block_nK: Float[Array, "n K"]) -> Float[Array, "n K"]:

@@ -1,0 +1,53 @@
+"""A code's table entries add up to its product with a query, as far as bytes can speak one by one."""
+
+import numpy as np
+import pytest
+
+from arfc.codec import NestedCodec
+from arfc.codec.tables import byte_tables
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(4)
+    centres = rng.standard_normal((60, 20))
+    x = centres[rng.integers(60, size=2600)] + 0.4 * rng.standard_normal((2600, 20)) + 0.5
+    return (x * np.linspace(2, 0.3, 20)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def codec(rows):
+    fitted = NestedCodec.fit(rows[:2000])
+    assert fitted.joint.tokens
+    return fitted
+
+
+def estimates(codec, queries, packed):
+    tables = byte_tables(codec, queries, bytes_per_vector=packed.shape[1])
+    return sum(tables[:, byte][:, packed[:, byte]] for byte in range(packed.shape[1]))
+
+
+def test_joint_tokens_are_estimated_exactly_but_for_mean_and_stretch(codec, rows):
+    queries = rows[2000:2005]
+    packed = codec.encode(rows[2100:2150], bytes_per_vector=codec.joint.tokens)
+    said = codec.joint.decode(packed)
+    expected = (queries @ codec.basis)[:, : said.shape[1]] @ said.T
+    np.testing.assert_allclose(estimates(codec, queries, packed), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_order_of_rows_is_nearly_that_of_the_full_decoder(codec, rows):
+    queries = rows[2000:2040] / np.linalg.norm(rows[2000:2040], axis=1, keepdims=True)
+    for size in (1, 3, codec.joint.tokens + 5, codec.largest_bytes):
+        packed = codec.encode(rows[2100:], bytes_per_vector=size)
+        exact = queries @ codec.decode(packed).T
+        correlations = [np.corrcoef(pair)[0, 1] for pair in zip(estimates(codec, queries, packed), exact, strict=True)]
+        assert min(correlations) > 0.9
+
+
+def test_codes_of_few_rows_have_tables_too(rows):
+    codec = NestedCodec.fit(rows[:300])
+    assert codec.joint.tokens == 0
+    queries, packed = rows[2000:2040], codec.encode(rows[2100:], bytes_per_vector=6)
+    exact = queries @ codec.decode(packed).T
+    for estimate, scores in zip(estimates(codec, queries, packed), exact, strict=True):
+        assert np.corrcoef(estimate, scores)[0, 1] > 0.9
