@@ -1,6 +1,7 @@
 """Letters: N rows, D dims."""
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,3 +214,23 @@ def test_unknown_format(tmp_path):
     (tmp_path / "x.csv").write_text("1,2\n")
     with pytest.raises(InputError, match=r"^features must be a \.npy or \.parquet file, got .*x\.csv; save it with"):
         open_features(tmp_path / "x.csv")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to tell what is resident")
+@pytest.mark.parametrize("way", ["chunks", "take"])
+def test_pages_of_a_mapped_file_do_not_stay_resident(tmp_path, way):
+    rows = 40_000
+    np.save(tmp_path / "x.npy", np.ones((rows, 400), np.float32))  # 64 MB
+    features = open_features(tmp_path / "x.npy")
+
+    def resident_mb():
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssFile:")) / 1024
+
+    features.read(0, 10)
+    before = resident_mb()
+    if way == "chunks":
+        assert sum(len(block) for _, block in features.chunks()) == rows
+    else:
+        assert features.take(np.arange(0, rows, 2)).sum() == rows / 2 * 400
+    assert resident_mb() - before < 20

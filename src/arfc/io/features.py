@@ -3,6 +3,7 @@
 Letters: N rows, n rows of one block, D dims.
 """
 
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from arfc.io.parquet import ParquetMatrix
 from arfc.shapes import Array, Float, Float32, Int, Shaped
 
 ROWS_PER_CHUNK = 8192
+_ROWS_PER_TAKE = 4096
 FLOAT_DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 # Below this squared length float32 has lost the direction of a row; dividing by the length would give NaN or noise.
@@ -33,11 +35,22 @@ class ArrayMatrix:
         """Yield slices of the array."""
         for first in range(start, stop, rows_per_block):
             yield self.values_ND[first : min(first + rows_per_block, stop)]
+            self._let_go()
 
     def take(self, rows_n: Int[Array, " n"]) -> Float[Array, "n D"]:
         """Return a copy of the given rows; a mapped file is read only where they lie."""
-        taken_nD: Float[Array, "n D"] = self.values_ND[rows_n]
+        taken_nD = np.empty((len(rows_n), self.shape[1]), self.dtype)
+        for first in range(0, len(rows_n), _ROWS_PER_TAKE):
+            part = slice(first, first + _ROWS_PER_TAKE)
+            taken_nD[part] = self.values_ND[rows_n[part]]
+            self._let_go()
         return taken_nD
+
+    def _let_go(self) -> None:
+        """Give back the pages of a mapped file that were read: they would count as this process's memory."""
+        mapped, mode = getattr(self.values_ND, "_mmap", None), getattr(self.values_ND, "mode", None)
+        if isinstance(mapped, mmap.mmap) and mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class Features:
