@@ -52,9 +52,9 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   are averaged; the half width is the root of the sum of squares divided by their number. Where a set has folds, a seed
   counts when it has all of them.
 - Retention is the score divided by that of the uncompressed float32 vectors.
-- Learned methods train, ours too, on one thread for at most a second per 90 fit rows, within 30 and 150 s; with one
-  model per size they share that time. Codes are fitted after it. "arfc's code" is our byte code on the vectors of
-  another method.
+- Learned methods train, ours too, on one thread for at most a second of processor time per 90 fit rows, within 60 and
+  150 s; with one model per size they share that time. Codes are fitted after it. "arfc's code" is our byte code on the
+  vectors of another method.
 - A dash is no defeat: the method has no such size, or was not fitted there. LSQ stops at 8 bytes, PQ, OPQ and RQ at 64:
   beyond, they take minutes to hours to fit.
 - Losing cells stand as they are, and the verdicts name them.

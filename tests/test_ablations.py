@@ -68,7 +68,7 @@ def trained_map(set_up):
 
     def build(*, free=False, **config):
         task, network = set_up(**({"linear_steps": 100, "linear_rate": 1e-2, "anchors": 32} | config))
-        phase, better = LinearPhase(network, task, free=free), itertools.count()
+        phase, better = LinearPhase(network, task, free=free, steps=task.config.linear_steps), itertools.count()
         phase.score = lambda: float(next(better))
         run_phase(phase, Run(config=task.config), budget_s=float("inf"))
         phase.install()
@@ -143,9 +143,10 @@ def test_without_reconstruction_phase_2_leaves_the_decoder(set_up):
 def test_supervision_can_be_switched_off(fit, kind, name):
     on, off = fit(**{kind: True}, **LINEAR_ONLY), fit(**{kind: True, name: 0}, **LINEAR_ONLY)
     assert on.facts["task"] == off.facts["task"] == kind
-    assert not torch.equal(weight(on), weight(off)) or on.facts["history"]["linear"] != off.facts["history"]["linear"]
     stronger = fit(**{kind: True, name: 5}, **LINEAR_ONLY)
-    assert on.facts["history"]["linear"] != stronger.facts["history"]["linear"]
+    for other in (off, stronger):
+        histories = [[model.facts["history"][phase] for phase in ("linear", "free")] for model in (on, other)]
+        assert not torch.equal(weight(on), weight(other)) or histories[0] != histories[1]
 
 
 def test_linear_map_may_be_a_rotation_or_free(trained_map, losses):
@@ -155,19 +156,19 @@ def test_linear_map_may_be_a_rotation_or_free(trained_map, losses):
     assert losses(rotation, dims=24)[0] < 1e-10 < 1e-6 < losses(free, dims=24)[0]
 
 
-def test_linear_map_auto_is_free_with_supervision_only(fit, monkeypatch):
+def test_linear_map_auto_is_a_rotation_and_with_supervision_a_free_map_after_it(fit, monkeypatch):
     kinds = []
     init = LinearPhase.__init__
 
-    def noting(self, network, task, *, free):
-        kinds.append(free)
-        init(self, network, task, free=free)
+    def noting(self, network, task, *, free, steps):
+        kinds.append((free, steps))
+        init(self, network, task, free=free, steps=steps)
 
     monkeypatch.setattr(LinearPhase, "__init__", noting)
-    steps = dict.fromkeys(("linear_steps", "arc_steps", "decoder_steps"), 1)
+    steps = dict.fromkeys(("linear_steps", "arc_steps", "decoder_steps"), 3)
     for supervision in ({}, {"pairs": True}, {"labels": True}):
         fit(temperature=0.051, **supervision, **steps)
-    assert kinds == [False, True, True]
+    assert kinds == [(False, 3), (False, 1), (True, 2), (False, 1), (True, 2)]
 
 
 def test_rotated_dims_bound_the_rotation(set_up, trained_map):

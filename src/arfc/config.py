@@ -70,9 +70,12 @@ class TrainConfig:
     fixed_dims: int = 32
     """Prefix length of size_law="fixed", in dims."""
     linear_map: LinearMap = "auto"
-    """"orthogonal" keeps the full-width cosine exact, "free" may change it; "auto": free with pairs or labels."""
+    """"orthogonal" keeps the full-width cosine exact, "free" may change it; "auto": with pairs or labels, a free map on
+    top of an orthogonal one."""
     linear_rate: float = 2e-3
-    """Peak learning rate of phase 1 (Adam)."""
+    """Peak learning rate of the orthogonal map (Adam)."""
+    free_rate: float = 1e-3
+    """Peak learning rate of the free map (Adam)."""
     arc_rate: float = 1e-3
     """Peak learning rate of phase 2 (AdamW)."""
     weight_decay: float = 0.01
@@ -118,7 +121,7 @@ class TrainConfig:
             _require(
                 _is_count(getattr(self, name)), f"{name} must be a whole number of at least 1", getattr(self, name)
             )
-        for name in ("linear_rate", "arc_rate", "temperature"):
+        for name in ("linear_rate", "free_rate", "arc_rate", "temperature"):
             value = getattr(self, name)
             _require(math.isfinite(value) and value > 0, f"{name} must be a positive number", value)
         for name in ("weight_decay", "ergc_weight", "neighbour_weight", "reconstruction_weight", "pairs_weight",

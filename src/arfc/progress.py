@@ -11,7 +11,13 @@ from tqdm import tqdm
 
 from arfc.training.loop import Progress
 
-PHASES = {"linear": "1/4 linear map", "arc": "2/4 ARC + MoS ", "decoder": "3/4 decoder   ", "codes": "4/4 byte codes"}
+PHASES = {
+    "linear": "1/4 linear map",
+    "free": "1/4 free map  ",
+    "arc": "2/4 ARC + MoS ",
+    "decoder": "3/4 decoder   ",
+    "codes": "4/4 byte codes",
+}
 
 
 @contextmanager

@@ -24,14 +24,19 @@ def recall_at_10(truth_of, asked, stored, queries=100):
 
 
 def first(asked, stored, right):
-    """R@1 of rows against rows; `right` marks right answers."""
-    return np.mean([right[i, best] for i, best in enumerate((unit(asked) @ unit(stored).T).argmax(1))])
+    """R@1 of the first rows, as many as `right` has, against rows; it marks right answers."""
+    scores = unit(asked)[: len(right)] @ unit(stored).T
+    return np.mean([right[i, best] for i, best in enumerate(scores.argmax(1))])
 
 
 def measured(make_task, open_up, **kinds):
     task, network = make_task(**kinds)
     open_up(network, std=0.3)
-    rows = task.validation if task.supervised else Rows(features=task.answering)
+    rows = (
+        task.validation
+        if task.validation.labels is not None
+        else Rows(features=task.scored[0], partners=task.scored[-1])
+    )
     with torch.no_grad():
         ours = network.compress(rows.features, dims=24).numpy().astype(np.float64)
         codec = NestedCodec.fit(network.compress(task.fit.features, dims=24).numpy())
@@ -73,7 +78,7 @@ def test_pairs(make_task, open_up):
     curve, rows, network, codec, left = measured(make_task, open_up, pairs=True)
     with torch.no_grad():
         right = network.compress(rows.partners, dims=24).numpy().astype(np.float64)
-    own = np.eye(100, dtype=bool)
+    own = np.eye(len(left), dtype=bool)[:100]  # 100 validation rows ask, and partners of fit rows answer too
     assert curve["metric"] == "R@1"
     for row in curve["floats"]:
         kept = [v[:, : row["dims"]] for v in (left, right)]

@@ -10,11 +10,11 @@ from arfc.training.loop import Run
 
 def phase_of(make_task, *, free=False, **train):
     task, network = make_task(**train)
-    return LinearPhase(network, task, free=free), task, network
+    return LinearPhase(network, task, free=free, steps=task.config.linear_steps), task, network
 
 
 def trained(make_task, run_to_the_end, **train):
-    phase, task, network = phase_of(make_task, linear_steps=60, linear_rate=5e-3, **train)
+    phase, task, network = phase_of(make_task, linear_steps=60, linear_rate=5e-3, free_rate=5e-3, **train)
     run_to_the_end(phase)
     phase.install()
     return phase, task, network
@@ -130,3 +130,34 @@ def test_settle_after_ctrl_c_tries_two_shares(make_task, monkeypatch, bad, share
     expected[:12, :12] = phase.matrix().detach()
     torch.testing.assert_close(network.linear.weight, expected)
     assert torch.equal(network.linear.weight, torch.eye(24)) is (share == 0)
+
+
+def test_a_free_map_goes_on_from_the_rotation(make_task, run_to_the_end):
+    """At its start it is the rotation, and none of it kept is the rotation again."""
+    rotation, task, network = trained(make_task, run_to_the_end, pairs=True)
+    weight = network.linear.weight.clone()
+    free = LinearPhase(network, task, free=True, steps=30)
+    assert free.name == "free" and torch.equal(free.matrix(), weight)
+    assert free.score() == pytest.approx(rotation.score())
+    with torch.no_grad():
+        free.coefficients.copy_(torch.randn(24, 24, generator=torch.Generator().manual_seed(0)))  # nonsense
+    assert free.settle(Run(config=task.config)) < 1
+    with torch.no_grad():
+        free.coefficients.zero_()
+    assert torch.equal(free.matrix(), weight)
+
+
+@pytest.mark.parametrize(("pairs", "kept"), [(True, 0.5), (False, 1.0)])
+def test_with_supervision_the_share_that_scores_best_is_kept(make_task, monkeypatch, pairs, kept):
+    """Else the largest of those that lose nothing."""
+    phase, task, _ = phase_of(make_task, pairs=pairs)
+    with torch.no_grad():
+        phase.coefficients.fill_(1.0)
+    better = {0.0: 0.0, 0.25: 0.1, 0.375: 0.15, 0.5: 0.2, 0.625: 0.15, 1.0: 0.05}
+
+    def hits():
+        return {8: torch.full((100,), 0.5 + better.get(float(phase.coefficients[0, 0].detach()), 0.01))}
+
+    monkeypatch.setattr(phase, "_hits", hits)
+    assert phase.settle(Run(config=task.config)) == kept
+    assert float(phase.coefficients[0, 0].detach()) == kept

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from arfc.errors import ConfigError, ModelFileError
 from arfc.io import explain_write_errors
 
-PHASES = ("linear", "arc", "decoder")
+PHASES = ("linear", "free", "arc", "decoder")
 """Phases that leave a checkpoint, in their order."""
 
 STATE = ("step", "elapsed_s", "best_score", "stale", "ended", "history")

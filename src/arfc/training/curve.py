@@ -23,8 +23,8 @@ METRICS = {"features": "recall@10", "pairs": "R@1", "labels": "R@1 by class"}
 def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec: NestedCodec) -> dict[str, Any]:
     """Return the score of arfc, KLT and truncation per size, all on the same validation rows.
 
-    Metric by what the model was fitted for: recall@10 of the original's nearest rows (validation rows ask, all of
-    them and some fit rows answer), R@1 of the partner both ways, or R@1 by class. Byte rows compare float queries with
+    Metric by what the model was fitted for: recall@10 of the original's nearest rows or R@1 of the partner both ways
+    (validation rows ask, all of them and some fit rows answer), or R@1 by class. Byte rows compare float queries with
     decoded codes; the KLT's are coded by `klt_codec`, trained on the same rows. Rows are transformed and coded once, at
     full length: a short vector or code is the beginning of the long one.
     """
@@ -39,7 +39,7 @@ def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec
     return {
         "metric": METRICS[kind],
         "validation_rows": len(rows),
-        "answering_rows": len(rows) if task.supervised else len(task.answering),
+        "answering_rows": len(task.scored[0]),
         "uncompressed": floats["truncation"][width],
         "floats": [
             {"dims": dims, "bytes": 4 * dims, **{name: floats[name][dims] for name in methods}}

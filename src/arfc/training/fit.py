@@ -79,11 +79,15 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
     task.prepare()
     run.has_model = True
 
+    history: dict[str, Any] = {"linear_share": 0.0}
     kind = config.train.linear_map
-    linear = LinearPhase(network, task, free=task.supervised if kind == "auto" else kind == "free")
-    left_s = run.budget_s - run.elapsed_s
-    history: dict[str, Any] = {"linear": run_phase(linear, run, budget_s=max(1e-3, LINEAR_SHARE * left_s))}
-    history["linear_share"] = linear.settle(run)
+    maps = {"orthogonal": [False], "free": [True], "auto": [False, True] if task.supervised else [False]}[kind]
+    share_s = LINEAR_SHARE * (run.budget_s - run.elapsed_s) / len(maps)
+    for place, free in enumerate(maps):
+        steps = (config.train.linear_steps + place) // len(maps)
+        linear = LinearPhase(network, task, free=free, steps=steps)
+        history[linear.name] = run_phase(linear, run, budget_s=max(1e-3, share_s))
+        history[f"{linear.name}_share"] = linear.settle(run)
     network.set_scale()
 
     arc = ArcPhase(network, task)

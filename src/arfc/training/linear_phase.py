@@ -1,4 +1,4 @@
-"""Phase 1: train the linear map in the KLT basis."""
+"""Phase 1: train the linear map in the KLT basis, as a rotation first; with pairs or labels freely after that."""
 # N entities, D feature dims, K dims kept, R rotated dims
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ QUICK_SHARES = (1.0, 0.5)
 class LinearPhase:
     """Rotate the first R KLT dims ("orthogonal"), or learn any map of all D ("free"), for the loss at every prefix.
 
-    The floor is the KLT itself: losses are shares of what its prefix loses.
+    The floor is the map that the network has: the KLT itself, or for a free map after a rotation that rotation.
+    Without supervision losses are shares of what the KLT's prefix loses.
     """
 
-    name = "linear"
     weight_decay = 0.0
 
-    def __init__(self, network: Network, task: Task, *, free: bool) -> None:
+    def __init__(self, network: Network, task: Task, *, free: bool, steps: int) -> None:
         self.network = network
         self.task = task
         self.free = free
-        self.steps = task.config.linear_steps
+        self.name = "free" if free else "linear"
+        self.steps = steps
         self.start_patience = task.config.patience
-        self.rate = task.config.linear_rate
+        self.rate = task.config.free_rate if free else task.config.linear_rate
         self.width = network.width if free else network.rotated_dims
+        self.start = network.linear.weight[: self.width, : self.width].clone()
         self.coefficients = nn.Parameter(torch.zeros(self.width, self.width))
 
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -47,8 +49,8 @@ class LinearPhase:
     def matrix(self) -> Tensor:
         """Return the trained part of the map as it is now."""
         if self.free:
-            return torch.eye(self.width) + self.coefficients
-        return cayley(self.coefficients)
+            return self.start @ (torch.eye(self.width) + self.coefficients)
+        return self.start @ cayley(self.coefficients)
 
     def loss(self, step: int, progress: float) -> Tensor:
         """Return the mean objective over this step's prefixes."""
@@ -69,19 +71,26 @@ class LinearPhase:
 
     @torch.no_grad()
     def settle(self, run: Run) -> float:
-        """Go back towards the KLT until no size scores below it on validation rows; return the share kept."""
+        """Go back towards the start until no size scores below it on validation rows; return the share kept.
+
+        With pairs or labels, where scores are noisy and maps overfit, it is the share that scores best among those.
+        """
         learned = self.coefficients.clone()
         self.coefficients.zero_()
         floor = self._hits()
+        best, best_score = 0.0, overall(floor)
         for share in SHARES:
             if run.interrupted and share not in QUICK_SHARES:
                 continue
             self.coefficients.copy_(share * learned)
-            if self.task.keeps(self._hits(), floor):
-                return share
-        self.coefficients.zero_()
+            hits = self._hits()
+            if self.task.keeps(hits, floor) and (not self.task.supervised or overall(hits) > best_score):
+                best, best_score = share, overall(hits)
+                if not self.task.supervised:
+                    break
+        self.coefficients.copy_(best * learned)
         self.install()
-        return 0.0
+        return best
 
     def _hits(self) -> dict[int, Tensor]:
         self.install()

@@ -25,9 +25,9 @@ def distinct(rows_ND: Float[Tensor, "N D"]) -> Float[Tensor, "M D"]:
     return rows_ND[torch.from_numpy(np.sort(first_M))]
 
 
-def same_rows(one_ND: Float[Tensor, "N D"], other_ND: Float[Tensor, "N D"]) -> Places:
+def same_rows(one_QD: Float[Tensor, "Q D"], other_ND: Float[Tensor, "N D"]) -> Places:
     """Return where a row of one side is also a row of the other."""
-    return (one_ND @ other_ND.T > SAME_COSINE).nonzero(as_tuple=True)
+    return (one_QD @ other_ND.T > SAME_COSINE).nonzero(as_tuple=True)
 
 
 def prefix_scores(
@@ -56,24 +56,24 @@ def neighbour_hits(scores_QN: Float[Tensor, "Q N"], truth_Qk: Int[Tensor, "Q k"]
 
 
 def pair_hits(
-    scores_NN: Float[Tensor, "N N"],
+    scores_QN: Float[Tensor, "Q N"],
     asked_ND: Float[Tensor, "N D"],
     answers_ND: Float[Tensor, "N D"],
     itself: Places,
-) -> Float[Tensor, " N"]:
-    """Return 1 for each row whose best answer is its partner, a copy of it, or the partner of a copy of the asker.
+) -> Float[Tensor, " Q"]:
+    """Return 1 for each query whose best answer is its partner, a copy of it, or the partner of a copy of the asker.
 
-    `itself` are the places where an answer is the very row that asks; those are no answers, but for its own partner,
-    and are overwritten.
+    Query i is row i of `asked`, its partner row i of `answers`. `itself` are the places where an answer is the very row
+    that asks; those are no answers, but for its own partner, and are overwritten.
     """
-    own = torch.arange(len(scores_NN))
+    queries = len(scores_QN)
     other = itself[0] != itself[1]
-    scores_NN[itself[0][other], itself[1][other]] = -torch.inf
-    best = scores_NN.argmax(1)
-    twin_N: Bool[Tensor, " N"] = ((answers_ND[best] * answers_ND).sum(1) > SAME_COSINE) | (
-        (asked_ND[best] * asked_ND).sum(1) > SAME_COSINE
+    scores_QN[itself[0][other], itself[1][other]] = -torch.inf
+    best_Q = scores_QN.argmax(1)
+    twin_Q: Bool[Tensor, " Q"] = ((answers_ND[best_Q] * answers_ND[:queries]).sum(1) > SAME_COSINE) | (
+        (asked_ND[best_Q] * asked_ND[:queries]).sum(1) > SAME_COSINE
     )
-    return ((best == own) | twin_N).float()
+    return ((best_Q == torch.arange(queries)) | twin_Q).float()
 
 
 def label_hits(scores_NN: Float[Tensor, "N N"], labels_N: Int[Tensor, " N"], copies: Places) -> Float[Tensor, " N"]:

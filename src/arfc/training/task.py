@@ -35,14 +35,15 @@ EDGE_ROWS = 256
 SCORE_QUERIES = 1000
 """Most validation rows that ask."""
 ANSWERING_FIT_ROWS = 8_000
-"""Most fit rows that answer beside all validation rows, without supervision. Ten neighbours among a few hundred rows
-are far away: scored on those alone, a map that serves near neighbours looks worse than the KLT (docs/log.md)."""
+"""Most fit rows (with pairs, of each side) that answer beside all validation rows. Ten neighbours among a few hundred
+rows are far away: scored on those alone, a map that serves near neighbours looks worse than the KLT; and few partners
+are found so easily that overfitting does not show (docs/log.md)."""
 FLOOR_LOSS = 0.003
 """Largest loss of recall@10 against its floor that one size may have: what the package promises."""
 SURE = 1.64
 """Standard errors of a one-sided bound that holds 19 times in 20."""
 SUPERVISED_TOLERANCE = 0.007
-"""Largest loss of R@1 that one size may show where 1,000 rows ask, about half its noise."""
+"""Loss of R@1 that one size may have beyond what these queries' own differences leave open."""
 SUPERVISED_ERGC_SCALE = 10.0
 """ERGC is a squared cosine, near 0.01; this brings it to the size of the contrastive losses."""
 
@@ -104,7 +105,8 @@ class Task:
         asking = distinct(validation.features)
         self.answering = torch.cat([asking, distinct(fit.features[torch.from_numpy(answering)])])
         """Rows that answer validation queries, each once: copies tie for a place. The validation rows come first."""
-        self.queries = min(SCORE_QUERIES, len(asking))
+        self.queries = min(SCORE_QUERIES, len(validation) if self.supervised else len(asking))
+        self._answering_fit = fit.take(answering)
 
     @functools.cached_property
     def near_ids(self) -> Tensor:
@@ -197,10 +199,11 @@ class Task:
 
     @functools.cached_property
     def scored(self) -> list[Tensor]:
-        """The rows that are scored: both sides (pairs), the validation rows (labels), or those that answer."""
-        rows = self.validation
-        if rows.partners is not None:
-            return [rows.features, rows.partners]
+        """The rows that are scored: both sides of those that answer (pairs), validation rows (labels), or those that
+        answer."""
+        rows, others = self.validation, self._answering_fit
+        if rows.partners is not None and others.partners is not None:
+            return [torch.cat([rows.features, others.features]), torch.cat([rows.partners, others.partners])]
         return [rows.features if rows.labels is not None else self.answering]
 
     @torch.no_grad()
@@ -216,16 +219,17 @@ class Task:
         rows, stored = self.validation, stored or asked
         sizes = sizes or float_ladder(self.width)
         if rows.partners is not None:
-            left, right = rows.features, rows.partners
-            back = (self._same[1], self._same[0])
-            there = {k: pair_hits(s, left, right, self._same) for k, s in prefix_scores(asked[0], stored[1], sizes)}
+            left, right = self.scored
+            there, back = self._same
+            asking, others = asked[0][: self.queries], asked[1][: self.queries]
+            hits = {k: pair_hits(s, left, right, there) for k, s in prefix_scores(asking, stored[1], sizes)}
             return {
-                k: torch.cat([there[k], pair_hits(s, right, left, back)])
-                for k, s in prefix_scores(asked[1], stored[0], sizes)
+                k: torch.cat([hits[k], pair_hits(s, right, left, back)])
+                for k, s in prefix_scores(others, stored[0], sizes)
             }
         if rows.labels is not None:
             labels = rows.labels
-            return {k: label_hits(s, labels, self._same) for k, s in prefix_scores(asked[0], stored[0], sizes)}
+            return {k: label_hits(s, labels, self._same[0]) for k, s in prefix_scores(asked[0], stored[0], sizes)}
         asking = asked[0][: self.queries]
         return {k: neighbour_hits(s, self._truth) for k, s in prefix_scores(asking, stored[0], sizes)}
 
@@ -238,24 +242,26 @@ class Task:
     def keeps(self, hits: dict[int, Tensor], floor: dict[int, Tensor]) -> bool:
         """Return whether no size loses against its floor, as far as these queries can tell.
 
-        Without supervision each query is compared with itself under the floor, which is far less noisy than two means:
-        the mean gain of a size, less `SURE` standard errors, must not be below -`FLOOR_LOSS`. So few queries, which
-        can't tell, keep the floor. With pairs or labels cosines change on purpose and a query has one answer: there a
-        loss counts that is larger than the noise.
+        Each query is compared with itself under the floor, which is far less noisy than two means. Without supervision
+        the mean gain of a size, less `SURE` standard errors, must not be below -`FLOOR_LOSS`: so few queries, which
+        can't tell, keep the floor. With pairs or labels cosines change on purpose and a query has one answer: there the
+        mean gain with as many standard errors added must not be below -`SUPERVISED_TOLERANCE`.
         """
-        if self.supervised:
-            noise = (SCORE_QUERIES / min(SCORE_QUERIES, len(self.validation))) ** 0.5
-            return all(hits[k].mean() >= floor[k].mean() - SUPERVISED_TOLERANCE * noise for k in floor)
+        sure, most_lost = (-SURE, SUPERVISED_TOLERANCE) if self.supervised else (SURE, FLOOR_LOSS)
         for k in floor:
             gain_Q = (hits[k] - floor[k]).double()
-            if not gain_Q.mean() - SURE * gain_Q.std() / len(gain_Q) ** 0.5 >= -FLOOR_LOSS:
+            if not gain_Q.mean() - sure * gain_Q.std() / len(gain_Q) ** 0.5 >= -most_lost:
                 return False
         return True
 
     @functools.cached_property
-    def _same(self) -> Places:
-        """Where a validation row would find itself among the answers."""
-        return same_rows(self.scored[0], self.scored[-1])
+    def _same(self) -> tuple[Places, Places]:
+        """Where a row that asks would find itself among the answers, one way and the other."""
+        first, last = self.scored[0], self.scored[-1]
+        if self.validation.partners is None:
+            there = same_rows(first, last)
+            return there, there
+        return same_rows(first[: self.queries], last), same_rows(last[: self.queries], first)
 
     @functools.cached_property
     def _truth(self) -> Tensor:
