@@ -6,6 +6,8 @@ import signal
 
 # Small products are slower on many threads, and far slower on busy cores. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Encoders are on the disk. Before anything imports huggingface_hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import pytest
