@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from arfc.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
-INTEGRATIONS = sorted((ROOT / "docs" / "integrations").glob("*.md"))
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *INTEGRATIONS])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+INTEGRATIONS = [page for page in PAGES if page.parent.name == "integrations"]
 SNIPPET = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 RUNNABLE = {"python", "sh"}
@@ -89,7 +89,9 @@ def test_format_page_runs(model_folder):
 
 
 @pytest.mark.parametrize("page", INTEGRATIONS, ids=lambda page: page.name)
-def test_integration_page_runs(page, model_folder):
+def test_integration_page_runs(page, model_folder, request):
+    if "push_to_hub" in page.read_text(encoding="utf-8"):
+        request.getfixturevalue("local_hub")
     run_page(page)
 
 
