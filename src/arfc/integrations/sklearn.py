@@ -30,7 +30,7 @@ except ImportError:
 FLOATS = [np.float32, np.float64]
 
 
-class ArfcTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class ArfcTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # bases are Any
     """Compress features to `dims` dims, float32; the dims of a smaller size are the first of a larger one.
 
     One model has all sizes, so `set_params(dims=...)` on a fitted transformer takes effect without another fit. A fit
@@ -109,9 +109,8 @@ class ArfcTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return self._kept_dims()
 
     def _kept_dims(self) -> int:
-        return (
-            self.n_features_in_ if self.dims is None else resolve_dims(self.n_features_in_, dims=self.dims, ratio=None)
-        )
+        width = self.n_features_in_
+        return width if self.dims is None else resolve_dims(width, dims=self.dims, ratio=None)
 
     def _classes(self, y_N: Shaped[Array, " N"]) -> Int64[Array, " N"]:
         kind = type_of_target(y_N, input_name="y", raise_unknown=True)
