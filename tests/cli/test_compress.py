@@ -10,8 +10,10 @@ import pytest
 def read(path):
     if path.suffix == ".npy":
         return np.load(path)
-    table = pytest.importorskip("pyarrow.parquet").read_table(path)
-    return np.stack(table["vector"].to_numpy())
+    column = pytest.importorskip("pyarrow.parquet").read_table(path)["vector"]
+    if column.type.id == pytest.importorskip("pyarrow").binary(1).id:
+        return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(len(column), -1)
+    return np.stack(column.to_numpy())
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,11 @@ def test_help_lists_the_commands_in_the_order_of_their_use(arfc):
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ("fit", "-o --pairs --labels --budget --steps --seed --resume --overwrite --json"),
-        ("compress", "-m -o --dims --ratio --bytes --overwrite --json"),
-        ("decompress", "-m -o --overwrite --json"),
-        ("evaluate", "-m --pairs --labels --queries --qrels --query-ids --ids --json --report --overwrite"),
-        ("plan", "-m --keep --metric --pairs --labels --json"),
+        ("fit", "-o --pairs --labels --budget --steps --seed --resume --column --overwrite --json"),
+        ("compress", "-m -o --dims --ratio --bytes --column --overwrite --json"),
+        ("decompress", "-m -o --column --overwrite --json"),
+        ("evaluate", "-m --pairs --labels --queries --qrels --query-ids --ids --json --report --column --overwrite"),
+        ("plan", "-m --keep --metric --pairs --labels --column --json"),
         ("info", "--json"),
     ],
 )

@@ -86,6 +86,31 @@ def test_column_is_chosen_by_name(save, vectors):
         open_features(path)
 
 
+def test_a_column_is_for_parquet_files(npy_file, vectors):
+    for source, got in ((npy_file, npy_file), (vectors, "ndarray")):
+        with pytest.raises(
+            InputError, match=rf"^features must be a \.parquet file to have a column 'v', got {got}; drop"
+        ):
+            open_features(source, column="v")
+
+
+def test_features_know_their_column(save, vectors, npy_file):
+    assert open_features(save(image=fixed(vectors))).column == "image"
+    assert open_features(npy_file).column is None
+
+
+def test_a_name_that_begins_like_another(save, vectors):
+    path = save(**{"v.note": pa.array(range(200)), "v": fixed(vectors), "v.more": pa.array(range(200))})
+    np.testing.assert_array_equal(open_features(path).read(0, 200), vectors)
+
+
+def test_columns_of_one_name_are_refused(tmp_path, vectors):
+    table = pa.table([fixed(vectors), fixed(vectors)], names=["v", "v"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=r"^the columns of .* must have different names, got 'v' twice; rename one$"):
+        open_features(tmp_path / "x.parquet")
+
+
 def test_no_column_of_vectors(save, vectors):
     path = save(id=pa.array(range(200)), code=fixed(vectors.astype(np.uint8)))
     message = (

@@ -1,5 +1,7 @@
 """Letters: N rows, B bytes per vector."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,7 +9,7 @@ import pytest
 import torch
 
 from arfc.errors import DtypeError, InputError, RowError, ShapeError
-from arfc.io import matrix_writer, open_labels, open_packed, sniff
+from arfc.io import Stored, matrix_writer, open_labels, open_packed, sniff
 
 
 @pytest.fixture
@@ -32,11 +34,65 @@ def test_codes_are_mapped(codes_file, codes):
 
 
 def test_codes_and_features_are_told_apart(codes_file, npy_file, tmp_path):
-    assert sniff(codes_file) == "packed"
-    assert sniff(str(npy_file)) == "float"
+    column = "vector" if codes_file.suffix == ".parquet" else None
+    assert sniff(codes_file) == Stored(codes=True, column=column, made_by=None)
+    assert sniff(str(npy_file)) == Stored(codes=False, column=None, made_by=None)
     with matrix_writer(tmp_path / "x.parquet", rows=1, width=2, dtype=np.float32) as writer:
         writer.append(np.ones((1, 2), np.float32))
-    assert sniff(tmp_path / "x.parquet") == "float"
+    assert sniff(tmp_path / "x.parquet") == Stored(codes=False, column="vector", made_by=None)
+
+
+def test_codes_as_lists_of_uint8_are_read_too(tmp_path, codes):
+    pq.write_table(pa.table({"c": pa.array(list(codes))}), tmp_path / "x.parquet")
+    assert sniff(tmp_path / "x.parquet") == Stored(codes=True, column="c", made_by=None)
+    np.testing.assert_array_equal(open_packed(tmp_path / "x.parquet"), codes)
+
+
+def test_codes_without_a_row(tmp_path):
+    table = pa.table({"c": pa.array([b"abc", None, b"def"], pa.binary(3))})
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(RowError, match="^codes must not be null, got null in row 1 of"):
+        open_packed(tmp_path / "x.parquet")
+
+
+@pytest.fixture
+def two_columns(tmp_path, codes):
+    """A table with a column of codes and one of other bytes, as ids often are."""
+    ids = pa.array([row.tobytes() * 2 for row in codes], pa.binary(14))
+    table = pa.table({"id": ids, "code": pa.array([row.tobytes() for row in codes], pa.binary(7))})
+
+    def save(note=None, name="x.parquet"):
+        raw = note if note is None or isinstance(note, bytes) else json.dumps(note).encode()
+        pq.write_table(table.replace_schema_metadata({} if raw is None else {"arfc": raw}), tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def test_the_column_that_is_noted_or_named_is_taken(two_columns, codes):
+    noted = two_columns({"column": "code", "tensors_sha256": "ab"})
+    assert sniff(noted) == Stored(codes=True, column="code", made_by="ab")
+    assert sniff(noted, column="id") == Stored(codes=True, column="id", made_by=None)
+    plain = two_columns()
+    assert sniff(plain, column="code") == Stored(codes=True, column="code", made_by=None)
+    np.testing.assert_array_equal(open_packed(plain, column="code"), codes)
+    renamed = two_columns({"column": "vector", "tensors_sha256": "ab"})
+    assert sniff(renamed) == Stored(codes=True, column=None, made_by=None)
+    with pytest.raises(InputError, match=r"got 2 of them in .*: id \(uint8\), code \(uint8\); name the column \(--col"):
+        open_packed(renamed)
+
+
+def test_a_column_that_is_not_there(two_columns, npy_file):
+    with pytest.raises(InputError, match="^input must have the column 'vector', got id, code in .*; name another$"):
+        sniff(two_columns(), column="vector")
+    with pytest.raises(InputError, match=r"^input must be a \.parquet file to have a column 'v', got .*; drop it$"):
+        sniff(npy_file, column="v")
+
+
+@pytest.mark.parametrize("note", [b"\xff", b"{", b"[]", b"3", {"column": "code"}])
+def test_a_note_that_arfc_did_not_write(two_columns, note):
+    with pytest.raises(InputError, match='^the metadata "arfc" of .* must be what arfc compress writes, got '):
+        sniff(two_columns(note))
 
 
 def test_sniff_refuses_other_values(tmp_path):
@@ -51,7 +107,7 @@ def test_sniff_refuses_other_values(tmp_path):
 def test_sniff_refuses_a_file_that_holds_both(tmp_path):
     table = pa.table({"v": [[1.0]], "c": pa.array([[1]], pa.list_(pa.uint8()))})
     pq.write_table(table, tmp_path / "x.parquet")
-    with pytest.raises(DtypeError, match="got float64 and uint8 in"):
+    with pytest.raises(DtypeError, match=r"got float64 and uint8 in .*; name one column \(--column\)$"):
         sniff(tmp_path / "x.parquet")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from arfc.cli.options import (
     PATH,
+    column_option,
     features_argument,
     json_option,
     model_option,
@@ -23,6 +25,8 @@ from arfc.cli.options import (
 if TYPE_CHECKING:
     import numpy as np
 
+    from arfc.io import MatrixWriter, OtherColumns
+
 FLOAT_BYTES = 4
 
 
@@ -33,6 +37,7 @@ FLOAT_BYTES = 4
 @click.option("--dims", type=int, help="Keep this many dims, as float32.")
 @click.option("--ratio", type=float, help="Keep 1/RATIO of the dims, as float32.")
 @click.option("--bytes", "bytes_per_vector", type=int, help="Store codes of this many bytes per vector.")
+@column_option
 @overwrite_option
 @json_option
 def compress_command(
@@ -42,12 +47,14 @@ def compress_command(
     dims: int | None,
     ratio: float | None,
     bytes_per_vector: int | None,
+    column: str | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Compress FEATURES to one size: --dims, --ratio or --bytes.
 
-    The output holds float32 vectors, or uint8 codes with --bytes. What is shorter is the beginning of what is longer.
+    The output holds float32 vectors, or codes with --bytes. What is shorter is the beginning of what is longer. From
+    .parquet to .parquet all other columns are kept.
     """
     sizes = {"--dims": dims, "--ratio": ratio, "--bytes": bytes_per_vector}
     given = [name for name, value in sizes.items() if value is not None]
@@ -55,11 +62,11 @@ def compress_command(
         got = " and ".join(given) or "none"
         raise click.UsageError(f"exactly one of --dims, --ratio and --bytes must be given, got {got}")
 
-    from arfc.io import check_matrix_output, open_features
+    from arfc.io import check_matrix_output, matrix_writer, open_features
     from arfc.sizes import resolve_dims
 
     check_matrix_output(out, overwrite=overwrite)
-    opened = open_features(features)
+    opened = open_features(features, column=column)
 
     from arfc.compressor import Compressor
 
@@ -68,9 +75,17 @@ def compress_command(
     blocks = model.compress_blocks(opened, dims=dims, ratio=ratio, bytes=bytes_per_vector)
     opened.validate()
     kept = bytes_per_vector or resolve_dims(model.width, dims=dims, ratio=ratio)
-    seconds = _write(
-        blocks, out, rows=opened.rows, width=kept, dtype="uint8" if bytes_per_vector else "float32", overwrite=overwrite
+    beside = _other_columns(features, opened.column, out)
+    output = matrix_writer(
+        out,
+        rows=opened.rows,
+        width=kept,
+        dtype="uint8" if bytes_per_vector else "float32",
+        overwrite=overwrite,
+        beside=beside,
+        made_by=model.facts["tensors_sha256"],
     )
+    seconds = _write(blocks, output, rows=opened.rows)
     stored_bytes = bytes_per_vector or FLOAT_BYTES * kept
     facts: dict[str, Any] = {
         "output": str(out),
@@ -83,7 +98,7 @@ def compress_command(
     form = "codes" if bytes_per_vector else f"vectors of {kept} dims"
     say(
         f"{out}: {opened.rows:,} {form}, {stored_bytes:,} bytes each, {facts['ratio']:.3g} times smaller than float32, "
-        f"in {seconds:.1f} s ({facts['vectors_per_second']:,} per second)"
+        f"in {seconds:.1f} s ({facts['vectors_per_second']:,} per second){_kept(beside)}"
     )
     if as_json:
         print_json(facts)
@@ -93,49 +108,72 @@ def compress_command(
 @click.argument("compressed", metavar="IN", type=PATH)
 @model_option
 @output_option("features (.npy or .parquet)")
+@column_option
 @overwrite_option
 @json_option
-def decompress_command(compressed: Path, model_path: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+def decompress_command(
+    compressed: Path, model_path: Path, out: Path, column: str | None, overwrite: bool, as_json: bool
+) -> None:
     """Turn IN, compressed vectors or codes, back into features.
 
-    Codes keep the direction of a row and not its length.
+    Codes keep the direction of a row and not its length. From .parquet to .parquet all other columns are kept.
     """
-    from arfc.io import Features, check_matrix_output, open_features, open_packed, sniff
+    from arfc.errors import ConfigError
+    from arfc.io import Features, check_matrix_output, matrix_writer, open_features, open_packed, sniff
 
     check_matrix_output(out, overwrite=overwrite)
-    floats = sniff(compressed) == "float"
-    opened = open_features(compressed, name="compressed vectors") if floats else open_packed(compressed)
+    stored = sniff(compressed, column=column)
+    opened = (
+        open_packed(compressed, column=stored.column)
+        if stored.codes
+        else open_features(compressed, name="compressed vectors", column=stored.column)
+    )
 
     from arfc.compressor import Compressor
 
     model = Compressor.load(model_path)
+    if stored.made_by not in (None, model.facts["tensors_sha256"]):
+        raise ConfigError(
+            f"{compressed} must be decompressed by the model that made it (tensors_sha256 {stored.made_by[:12]}...), "
+            f"got {model_path} ({model.facts['tensors_sha256'][:12]}...); name that model"
+        )
     small = opened if isinstance(opened, Features) else model.codes(opened)
     # Nothing is computed before the first block is asked for, but the width is checked.
     blocks = model.decompress_blocks(small)
     if isinstance(small, Features):
         small.validate()
     rows = small.rows if isinstance(small, Features) else len(small)
-    seconds = _write(blocks, out, rows=rows, width=model.width, dtype="float32", overwrite=overwrite)
+    beside = _other_columns(compressed, stored.column, out)
+    output = matrix_writer(out, rows=rows, width=model.width, dtype="float32", overwrite=overwrite, beside=beside)
+    seconds = _write(blocks, output, rows=rows)
     facts = {"output": str(out), "rows": rows, "dims": model.width, **_speed(rows, seconds)}
     speed = f"{facts['vectors_per_second']:,} per second"
-    say(f"{out}: {rows:,} features of {model.width} dims in {seconds:.1f} s ({speed})")
+    say(f"{out}: {rows:,} features of {model.width} dims in {seconds:.1f} s ({speed}){_kept(beside)}")
     if as_json:
         print_json(facts)
 
 
+def _other_columns(source: Path, column: str | None, out: Path) -> OtherColumns | None:
+    """Return the columns to keep from a `.parquet` file to another."""
+    from arfc.io import OtherColumns
+
+    return None if column is None or out.suffix.lower() != ".parquet" else OtherColumns(source, column=column)
+
+
+def _kept(beside: OtherColumns | None) -> str:
+    names = [] if beside is None else beside.names
+    return f"; kept {', '.join(names)}" if names else ""
+
+
 def _write(
-    blocks: Iterable[tuple[int, np.ndarray]], out: Path, *, rows: int, width: int, dtype: str, overwrite: bool
+    blocks: Iterable[tuple[int, np.ndarray]], output: AbstractContextManager[MatrixWriter], *, rows: int
 ) -> float:
     """Stream blocks into a file, with a bar on a terminal; return the seconds it took."""
     from tqdm import tqdm
 
-    from arfc.io import matrix_writer
-
     started = time.perf_counter()
-    with (
-        matrix_writer(out, rows=rows, width=width, dtype=dtype, overwrite=overwrite) as writer,
-        tqdm(total=rows, unit=" rows", disable=None, leave=False) as bar,  # None: shown on a terminal only
-    ):
+    # disable=None: shown on a terminal only
+    with output as writer, tqdm(total=rows, unit=" rows", disable=None, leave=False) as bar:
         for _, block in blocks:
             writer.append(block)
             bar.update(len(block))

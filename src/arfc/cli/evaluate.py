@@ -8,6 +8,7 @@ import click
 
 from arfc.cli.options import (
     PATH,
+    column_option,
     features_argument,
     labels_option,
     model_option,
@@ -34,6 +35,7 @@ from arfc.cli.options import (
 @click.option("--ids", type=PATH, help="Ids of FEATURES, one per line.")
 @click.option("--json", "json_path", metavar="FILE", help="Write the scores to FILE as JSON; - is standard output.")
 @click.option("--report", "report_path", type=PATH, metavar="FILE", help="Write a page with charts to FILE (.html).")
+@column_option
 @overwrite_option
 def evaluate_command(
     features: Path,
@@ -46,6 +48,7 @@ def evaluate_command(
     ids: Path | None,
     json_path: str | None,
     report_path: Path | None,
+    column: str | None,
     overwrite: bool,
 ) -> None:
     """Score a model on FEATURES at a ladder of sizes, next to KLT and plain truncation.
@@ -67,7 +70,7 @@ def evaluate_command(
         check_report()
         if target is not None and target.resolve() == report_path.resolve():
             raise click.UsageError(f"--json and --report must name two files, got {target} for both")
-    opened = open_features(features)
+    opened = open_features(features, column=column)
 
     from tqdm import tqdm
 

@@ -11,6 +11,7 @@ import click
 
 from arfc.cli.errors import INTERRUPTED
 from arfc.cli.options import (
+    column_option,
     features_argument,
     json_option,
     labels_option,
@@ -38,6 +39,7 @@ CHECKPOINT_FILES = ("*.safetensors", "*.part")
 @click.option("--steps", type=int, help="Train this many steps in all.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of all randomness.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted fit from its last checkpoint.")
+@column_option
 @overwrite_option
 @json_option
 def fit_command(
@@ -49,6 +51,7 @@ def fit_command(
     steps: int | None,
     seed: int,
     resume: bool,
+    column: str | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -67,7 +70,7 @@ def fit_command(
     from arfc.io import open_features
 
     overwrite = _check_outputs(out, checkpoint, resume=resume, overwrite=overwrite)
-    opened = open_features(features)
+    opened = open_features(features, column=column)
     if not resume:
         _remove_checkpoint(checkpoint)
 

@@ -17,6 +17,7 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an ou
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
 pairs_option = click.option("--pairs", type=PATH, help="Partners of FEATURES: row i of both belongs together.")
 labels_option = click.option("--labels", type=PATH, help="Classes: integers in .npy, or .txt with one label per line.")
+column_option = click.option("--column", help="Column of a .parquet input, where several hold vectors.")
 
 
 def output_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

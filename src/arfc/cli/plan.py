@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from arfc.cli.options import features_argument, labels_option, model_option, pairs_option, print_json
+from arfc.cli.options import column_option, features_argument, labels_option, model_option, pairs_option, print_json
 
 
 @click.command("plan")
@@ -16,6 +16,7 @@ from arfc.cli.options import features_argument, labels_option, model_option, pai
 @click.option("--metric", default="recall@10", show_default=True, help="Score to keep, by its name in arfc evaluate.")
 @pairs_option
 @labels_option
+@column_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON instead.")
 def plan_command(
     features: Path,
@@ -24,6 +25,7 @@ def plan_command(
     metric: str,
     pairs: Path | None,
     labels: Path | None,
+    column: str | None,
     as_json: bool,
 ) -> None:
     """Find the smallest size at which MODEL keeps a share of the score on FEATURES.
@@ -33,7 +35,7 @@ def plan_command(
     """
     from arfc.io import open_features
 
-    opened = open_features(features)
+    opened = open_features(features, column=column)
 
     from tqdm import tqdm
 

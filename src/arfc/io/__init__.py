@@ -3,6 +3,7 @@
 from arfc.io.features import Features, open_features
 from arfc.io.folder import check_folder_output, folder_writer
 from arfc.io.output import (
+    MatrixWriter,
     check_file_output,
     check_matrix_output,
     check_output,
@@ -10,10 +11,14 @@ from arfc.io.output import (
     matrix_writer,
     text_writer,
 )
-from arfc.io.stored import open_labels, open_packed, sniff
+from arfc.io.stored import Stored, open_labels, open_packed, sniff
+from arfc.io.table import OtherColumns
 
 __all__ = [
     "Features",
+    "MatrixWriter",
+    "OtherColumns",
+    "Stored",
     "check_file_output",
     "check_folder_output",
     "check_matrix_output",

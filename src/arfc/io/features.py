@@ -78,6 +78,11 @@ class Features:
         """Type of the values as stored; what is read is float32."""
         return self._matrix.dtype
 
+    @property
+    def column(self) -> str | None:
+        """Name of the parquet column they are read from; None for what is no parquet file."""
+        return self._matrix.column if isinstance(self._matrix, ParquetMatrix) else None
+
     def read(self, start: int, stop: int) -> Float32[Array, "n D"]:
         """Return the rows from `start` up to `stop`.
 
@@ -152,15 +157,17 @@ def open_features(source: object, *, name: str = "features", column: str | None 
     `name` is what messages call them. `column` chooses the parquet column where several hold vectors. Nothing but the
     header is read.
 
-    Raises: InputError for a file that is missing, damaged or of another format; DtypeError for values other than
-    float16, float32 and float64; ShapeError unless there are two axes and at least one dim; RowError when there are no
-    rows.
+    Raises: InputError for a file that is missing, damaged or of another format, or without the named column; DtypeError
+    for values other than float16, float32 and float64; ShapeError unless there are two axes and at least one dim;
+    RowError when there are no rows.
     """
     if isinstance(source, Features):
         return source
+    if column is not None and not _is_parquet(source):
+        raise InputError(f"{name} must be a .parquet file to have a column {column!r}, got {_kind(source)}; drop it")
     if isinstance(source, (str, Path)):
         path = Path(source)
-        if path.suffix.lower() == ".parquet":
+        if _is_parquet(path):
             matrix = ParquetMatrix(path, kind="f", column=column, name=name)
             _check_float(matrix.dtype, name=name)
             return Features(matrix, name=name)
@@ -175,6 +182,14 @@ def open_features(source: object, *, name: str = "features", column: str | None 
     if len(values) == 0:
         raise RowError(f"{name} must have at least 1 row, got 0; was the right file given")
     return Features(ArrayMatrix(values), name=name)
+
+
+def _is_parquet(source: object) -> bool:
+    return isinstance(source, (str, Path)) and Path(source).suffix.lower() == ".parquet"
+
+
+def _kind(source: object) -> str:
+    return str(source) if isinstance(source, (str, Path)) else type(source).__name__
 
 
 def as_array(source: object, *, name: str) -> Shaped[Array, "..."]:

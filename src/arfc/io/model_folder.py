@@ -22,14 +22,19 @@ REQUIRED = ("width", "task", "seed", "config", "versions", "data", "curve", "ten
 
 
 def write_model(
-    path: str | Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], *, overwrite: bool = False
+    path: str | Path, parts: dict[str, dict[str, np.ndarray]], facts: dict[str, Any], *, overwrite: bool = False
 ) -> None:
-    """Write a model folder; it appears whole or not at all.
+    """Write a model folder; it appears whole or not at all. Array `name` of a part becomes the tensor `part.name`.
 
     Raises: OutputError.
     """
     with folder_writer(path, overwrite=overwrite) as folder:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / TENSORS_NAME)
+        tensors = {
+            f"{part}.{name}": np.ascontiguousarray(array)
+            for part, arrays in parts.items()
+            for name, array in arrays.items()
+        }
+        save_file(tensors, folder / TENSORS_NAME)
         facts = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -69,15 +74,15 @@ def read_facts(path: str | Path) -> dict[str, Any]:
     return facts
 
 
-def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return a model's arrays and facts.
+def read_model(path: str | Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return the arrays of a model's parts, as `write_model` takes them, and its facts.
 
     Raises: ModelFileError when a file is missing, truncated or changed.
     """
     facts = read_facts(path)
     file = Path(path) / TENSORS_NAME
     try:
-        arrays = load_file(file)
+        tensors = load_file(file)
     except FileNotFoundError:
         raise ModelFileError(
             f"model folder {path} must hold {TENSORS_NAME}, which is missing; copy the folder again"
@@ -90,7 +95,11 @@ def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         raise ModelFileError(
             f"{file} must have the sha256 that {CONFIG_NAME} names, got another; copy the model folder again"
         )
-    return arrays, facts
+    parts: dict[str, dict[str, Any]] = {"network": {}, "codec": {}, "seen": {}}
+    for tensor, array in tensors.items():
+        part, _, name = tensor.partition(".")
+        parts.setdefault(part, {})[name] = array
+    return parts, facts
 
 
 def _sha256(path: Path) -> str:

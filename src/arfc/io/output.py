@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from arfc.errors import ArfcError, DtypeError, OutputError, ShapeError
 from arfc.io.parquet import import_pyarrow
+from arfc.io.table import OtherColumns, ParquetSink
 from arfc.shapes import Array, Shaped
 
 MATRIX_SUFFIXES = (".npy", ".parquet")
-VECTOR_COLUMN = "vector"
 
 # safetensors reports the operating system's errors as text: `... No space left on device (os error 28)`.
 SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
@@ -104,33 +104,6 @@ class NpySink:
         """Nothing is held besides the file."""
 
 
-class ParquetSink:
-    """One fixed-size-list column named `vector`, one row group per block."""
-
-    def __init__(self, file: IO[bytes], *, width: int, dtype: np.dtype[Any]) -> None:
-        self._pyarrow = import_pyarrow()
-        kind = self._pyarrow.list_(self._pyarrow.from_numpy_dtype(dtype), width)
-        self._schema = self._pyarrow.schema([(VECTOR_COLUMN, kind)])
-        # Embeddings do not repeat values, so a dictionary only costs time and room.
-        self._writer = self._pyarrow.parquet.ParquetWriter(file, self._schema, use_dictionary=False)
-
-    def write(self, block_nD: Shaped[Array, "n D"]) -> None:
-        """Write the block as a row group."""
-        values = self._pyarrow.array(block_nD.reshape(-1))
-        lists = self._pyarrow.FixedSizeListArray.from_arrays(values, type=self._schema.field(0).type)
-        self._writer.write_table(self._pyarrow.table([lists], schema=self._schema))
-
-    def close(self) -> None:
-        """Write the footer."""
-        self._writer.close()
-
-    def abandon(self) -> None:
-        """Close the writer, or its finaliser would write a footer to a closed file."""
-        with suppress(Exception):
-            self._writer.close()
-        self._writer.is_open = False
-
-
 class MatrixWriter:
     """Takes the rows of a matrix block by block and counts them."""
 
@@ -175,9 +148,19 @@ class MatrixWriter:
 
 @contextmanager
 def matrix_writer(
-    path: str | Path, *, rows: int, width: int, dtype: npt.DTypeLike, overwrite: bool = False
+    path: str | Path,
+    *,
+    rows: int,
+    width: int,
+    dtype: npt.DTypeLike,
+    overwrite: bool = False,
+    beside: OtherColumns | None = None,
+    made_by: str | None = None,
 ) -> Iterator[MatrixWriter]:
     """Write a (rows, width) matrix to a `.npy` or `.parquet` file in blocks; memory holds one block at a time.
+
+    In a `.parquet` file the columns `beside` are kept, and the model `made_by` (its `tensors_sha256`) is noted; a
+    `.npy` file has no place for either.
 
     Raises: OutputError when `path` cannot be written, exists and `overwrite` is off, or the disk is full;
     MissingExtraError for `.parquet` without pyarrow; ShapeError unless exactly `rows` rows arrive.
@@ -193,7 +176,7 @@ def matrix_writer(
                 sink = NpySink(file, rows=rows, width=width, dtype=kind)
         else:
             with explain_write_errors(path):
-                sink = ParquetSink(file, width=width, dtype=kind)
+                sink = ParquetSink(file, width=width, dtype=kind, beside=beside, made_by=made_by)
         try:
             writer = MatrixWriter(sink, path=path, rows=rows, width=width, dtype=kind)
             yield writer

@@ -1,6 +1,6 @@
 """Read a column of vectors from a `.parquet` file, batch by batch.
 
-Letters: N rows, D values per vector.
+Letters: N rows, n rows of one block, D values per vector, B bytes per vector.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import numpy as np
 
 from arfc.errors import DtypeError, InputError, MissingExtraError, RowError, ShapeError
 from arfc.io.npy import readable_file
-from arfc.shapes import Array, Shaped
+from arfc.shapes import Array, Shaped, UInt8
 
 PAGE_BUFFER_BYTES = 1 << 20
 
@@ -32,9 +32,13 @@ def import_pyarrow() -> Any:
 def vector_columns(path: Path, *, name: str) -> dict[str, np.dtype[Any] | None]:
     """Return every column of the file with the dtype of its vectors, or None for a column that holds no vectors.
 
-    Raises: InputError when the file is missing or no parquet file.
+    Raises: InputError when the file is missing or no parquet file, or two of its columns have one name.
     """
-    with _open(path, name=name) as file:
+    with open_parquet(path, name=name) as file:
+        names = file.schema_arrow.names
+        twice = next((column for column in names if names.count(column) > 1), None)
+        if twice is not None:
+            raise InputError(f"the columns of {path} must have different names, got {twice!r} twice; rename one")
         return {field.name: _value_dtype(field.type) for field in file.schema_arrow}
 
 
@@ -50,7 +54,7 @@ class ParquetMatrix:
         self.path = path
         self.name = name
         self.column, self.dtype = self._choose(vector_columns(path, name=name), kind=kind, column=column)
-        with _open(path, name=name) as file:
+        with open_parquet(path, name=name) as file:
             n_rows = file.metadata.num_rows
         if n_rows == 0:
             raise RowError(f"{name} must have at least 1 row, got 0 in {path}; was the right file given")
@@ -69,7 +73,7 @@ class ParquetMatrix:
                 wanted = "float" if kind == "f" else "uint8"
                 raise InputError(
                     f"{self.name} must be in one list column of {wanted} values, got {len(fitting)} of them in "
-                    f"{self.path}: {listing}; {'name the column' if fitting else 'convert one column'}"
+                    f"{self.path}: {listing}; {'name the column (--column)' if fitting else 'convert one column'}"
                 )
             return fitting[0]
         if column not in columns:
@@ -98,24 +102,18 @@ class ParquetMatrix:
 
     def _parts(self, start: int, stop: int, *, rows_per_batch: int) -> Iterator[Shaped[Array, "n D"]]:
         """Yield the rows from `start` up to `stop` as the file hands them out, skipping row groups outside."""
-        with _open(self.path, name=self.name) as file:
+        with open_parquet(self.path, name=self.name) as file:
             first_row = 0
             for group in range(file.num_row_groups):
                 position, first_row = first_row, first_row + file.metadata.row_group(group).num_rows
                 if first_row <= start or position >= stop:
                     continue
                 batches = file.iter_batches(rows_per_batch, row_groups=[group], columns=[self.column])
-                while position < stop and (batch := self._next(batches)) is not None:
+                while position < stop and (batch := next_batch(batches, path=self.path, name=self.name)) is not None:
                     low, high = max(start - position, 0), min(stop - position, len(batch))
                     if low < high:
-                        yield self._values(batch.column(0).slice(low, high - low), first_row=position + low)
+                        yield self._values(batch.column(self.column).slice(low, high - low), first_row=position + low)
                     position += len(batch)
-
-    def _next(self, batches: Iterator[Any]) -> Any:
-        try:
-            return next(batches, None)
-        except OSError as error:
-            raise InputError(f"{self.name} must be a whole parquet file, got {self.path}; {_line(error)}") from error
 
     def take(self, rows_n: Shaped[Array, " n"]) -> Shaped[Array, "n D"]:
         """Return the given rows, which ascend, in one pass over the part of the file that holds them."""
@@ -128,10 +126,15 @@ class ParquetMatrix:
         return out_nD
 
     def _values(self, lists: Any, *, first_row: int) -> Shaped[Array, "n D"]:
-        """Turn a pyarrow list array into a matrix; `first_row` is the number of its first row, for messages."""
+        """Turn a pyarrow array of lists or of fixed-size binary into a matrix.
+
+        `first_row` is the number of its first row, for messages.
+        """
         nulls = np.flatnonzero(lists.is_null().to_numpy(zero_copy_only=False))
         if nulls.size:
             raise RowError(f"{self.name} must not be null, got null in row {first_row + nulls[0]} of {self.path}")
+        if _is_binary(lists.type):
+            return _bytes_of(lists)
         lengths_n = lists.value_lengths().to_numpy(zero_copy_only=False)
         width = self.shape[1] or int(lengths_n[0])
         wrong = np.flatnonzero(lengths_n != width)
@@ -147,14 +150,29 @@ class ParquetMatrix:
         return np.asarray(values.to_numpy(zero_copy_only=False)).reshape(len(lists), width)
 
 
-def _open(path: Path, *, name: str) -> Any:
+def open_parquet(path: Path, *, name: str) -> Any:
+    """Return the file as a pyarrow ParquetFile whose pages are read as they are needed.
+
+    Raises: InputError when it is missing or no parquet file; MissingExtraError without pyarrow.
+    """
     pyarrow = import_pyarrow()
     readable_file(path, name=name)
     try:
-        # Pages are read as they are needed; by default a whole row group, which may be the whole file, is read ahead.
+        # By default a whole row group, which may be the whole file, is read ahead.
         return pyarrow.parquet.ParquetFile(path, buffer_size=PAGE_BUFFER_BYTES, pre_buffer=False)
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise InputError(f"{name} must be a whole parquet file, got {path}; {_line(error)}") from None
+
+
+def next_batch(batches: Iterator[Any], *, path: Path, name: str) -> Any:
+    """Return the next batch, or None after the last.
+
+    Raises: InputError when the file turns out to be damaged.
+    """
+    try:
+        return next(batches, None)
+    except OSError as error:
+        raise InputError(f"{name} must be a whole parquet file, got {path}; {_line(error)}") from error
 
 
 def _line(error: Exception) -> str:
@@ -162,9 +180,22 @@ def _line(error: Exception) -> str:
 
 
 def _value_dtype(kind: Any) -> np.dtype[Any] | None:
-    """Return the numpy dtype of a pyarrow list type's values, or None for other types."""
+    """Return the numpy dtype of a pyarrow list type's values, bytes for fixed-size binary, None for other types."""
     types = import_pyarrow().types
+    if _is_binary(kind):
+        return np.dtype(np.uint8)
     if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
         return None
     value = kind.value_type
     return np.dtype(value.to_pandas_dtype()) if types.is_floating(value) or types.is_integer(value) else None
+
+
+def _is_binary(kind: Any) -> bool:
+    return bool(import_pyarrow().types.is_fixed_size_binary(kind))
+
+
+def _bytes_of(rows: Any) -> UInt8[Array, "n B"]:
+    """Return the bytes of a fixed-size binary array as a matrix, without a copy."""
+    width = rows.type.byte_width
+    held = np.frombuffer(rows.buffers()[1], np.uint8)
+    return held[rows.offset * width : (rows.offset + len(rows)) * width].reshape(len(rows), width)

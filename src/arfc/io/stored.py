@@ -5,6 +5,7 @@ Letters: N rows, B bytes per vector.
 
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +14,67 @@ from arfc.errors import DtypeError, InputError, RowError, ShapeError
 from arfc.io.features import ROWS_PER_CHUNK, as_array
 from arfc.io.npy import map_npy, readable_file
 from arfc.io.parquet import ParquetMatrix, vector_columns
+from arfc.io.table import read_note
 from arfc.shapes import Array, Int64, Shaped, UInt8
 
 
-def sniff(path: str | Path) -> str:
-    """Return `float` for a file of features or compressed vectors, `packed` for a file of stored codes.
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What a file of compressed vectors or codes says of them."""
 
-    Raises: InputError for a file that is missing, damaged or of another format; DtypeError for values of other types.
+    codes: bool
+    """Whether it holds codes; floats otherwise."""
+    column: str | None
+    """The parquet column they are in; None for `.npy`, and for several columns of which none is named."""
+    made_by: str | None
+    """`tensors_sha256` of the model that made them, where the file notes it."""
+
+
+def sniff(path: str | Path, *, column: str | None = None) -> Stored:
+    """Tell compressed vectors from codes, and find the column of a `.parquet` file: `column`, or the one it notes.
+
+    Raises: InputError for a file that is missing, damaged or of another format, or without that column; DtypeError for
+    values of other types, and for a table that holds both where no column is named.
     """
     path = Path(path)
+    note = None
     if path.suffix.lower() == ".parquet":
         columns = vector_columns(path, name="input")
-        found = {dtype for dtype in columns.values() if dtype is not None}
+        note = read_note(path, name="input")
+        if column is None and note is not None and note.column in columns:
+            column = note.column
+        if column is not None and column not in columns:
+            raise InputError(f"input must have the column {column!r}, got {', '.join(columns)} in {path}; name another")
+        found = {name: dtype for name, dtype in columns.items() if dtype is not None and column in (None, name)}
+    elif column is not None:
+        raise InputError(f"input must be a .parquet file to have a column {column!r}, got {path}; drop it")
     elif path.suffix.lower() == ".npy":
-        found = {map_npy(path, name="input").dtype}
+        found = {"": map_npy(path, name="input").dtype}
     else:
         raise InputError(f"input must be a .npy or .parquet file, got {path}; write it with arfc compress")
-    kinds = {"packed" if dtype == np.uint8 else "float" for dtype in found if dtype == np.uint8 or dtype.kind == "f"}
+    fitting = {name: dtype for name, dtype in found.items() if dtype == np.uint8 or dtype.kind == "f"}
+    kinds = {dtype == np.uint8 for dtype in fitting.values()}
     if len(kinds) != 1:
-        got = " and ".join(sorted(str(dtype) for dtype in found)) or "no vectors"
-        raise DtypeError(f"input must hold floats or uint8 codes, got {got} in {path}; write it with arfc compress")
-    return kinds.pop()
+        got = " and ".join(sorted({str(dtype) for dtype in found.values()})) or "no vectors"
+        cure = "name one column (--column)" if len(kinds) == 2 else "write it with arfc compress"
+        raise DtypeError(f"input must hold floats or uint8 codes, got {got} in {path}; {cure}")
+    if len(fitting) == 1:
+        column = next(iter(fitting)) or None
+    made_by = note.made_by if note is not None and note.column == column else None
+    return Stored(codes=kinds.pop(), column=column, made_by=made_by)
 
 
-def open_packed(path: str | Path) -> UInt8[Array, "N B"]:
-    """Return stored codes mapped from a `.npy` file, or from a temporary copy of the uint8 column of a `.parquet` file.
+def open_packed(path: str | Path, *, column: str | None = None) -> UInt8[Array, "N B"]:
+    """Return stored codes mapped from a `.npy` file, or from a temporary copy of a column of a `.parquet` file.
+
+    That column holds fixed-size binary or lists of uint8; `column` chooses it where there are several.
 
     Raises: InputError for a file that is missing, damaged or of another format; DtypeError when values are not uint8;
     ShapeError unless there are two axes and at least one byte per row; RowError when there are no rows.
     """
     path = Path(path)
     if path.suffix.lower() == ".parquet":
-        return _map_column(ParquetMatrix(path, kind="u", column=None, name="codes"))
+        return _map_column(ParquetMatrix(path, kind="u", column=column, name="codes"))
     if path.suffix.lower() != ".npy":
         raise InputError(f"codes must be a .npy or .parquet file, got {path}; write it with arfc compress --bytes")
     packed = map_npy(path, name="codes")
