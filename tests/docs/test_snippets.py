@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from arfc.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+INTEGRATIONS = [page for page in PAGES if page.parent.name == "integrations"]
 SNIPPET = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 RUNNABLE = {"python", "sh"}
@@ -87,9 +88,14 @@ def test_format_page_runs(model_folder):
     run_page(ROOT / "docs" / "format.md")
 
 
+@pytest.mark.parametrize("page", INTEGRATIONS, ids=lambda page: page.name)
+def test_integration_page_runs(integration_folder, page):
+    run_page(page)
+
+
 def test_other_pages_hold_nothing_that_should_run():
     for page in PAGES:
-        if page.name not in ("README.md", "format.md"):
+        if page.name not in ("README.md", "format.md") and page not in INTEGRATIONS:
             assert not [language for language, _ in snippets(page) if language in RUNNABLE], page
 
 
