@@ -30,3 +30,13 @@ def integration_folder(tmp_path, monkeypatch, page_model):
     model.save("model")
     np.save("features.npy", rows)
     return tmp_path
+
+
+@pytest.fixture
+def database_url(monkeypatch):
+    """A PostgreSQL server with pgvector, whose address stands in the environment."""
+    from _postgres import temporary_server
+
+    with temporary_server() as uri:
+        monkeypatch.setenv("DATABASE_URL", uri)
+        yield

@@ -89,7 +89,9 @@ def test_format_page_runs(model_folder):
 
 
 @pytest.mark.parametrize("page", INTEGRATIONS, ids=lambda page: page.name)
-def test_integration_page_runs(integration_folder, page):
+def test_integration_page_runs(integration_folder, page, request):
+    if "DATABASE_URL" in page.read_text(encoding="utf-8"):
+        request.getfixturevalue("database_url")
     run_page(page)
 
 

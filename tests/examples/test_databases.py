@@ -3,12 +3,14 @@
 import re
 
 import faiss_search
+import pgvector_search
 
 
 def table(text, columns):
     """Return the printed lines as name -> the numbers of the last columns."""
-    lines = [re.split(r" {2,}", line.strip()) for line in text.splitlines()[1:]]
-    return {cells[0]: [float(cell.replace(",", "")) for cell in cells[1:]] for cells in lines if len(cells) == columns}
+    lines = [re.split(r" {2,}", line.strip()) for line in text.splitlines()]
+    rows = [cells for cells in lines if len(cells) == columns][1:]  # the first is the heading
+    return {name: [float(cell.replace(",", "")) for cell in cells] for name, *cells in rows}
 
 
 def test_faiss_search(capsys):
@@ -17,3 +19,12 @@ def test_faiss_search(capsys):
     assert [size for size, _ in found.values()][:3] == [256, 64, 32]
     assert found["tokens"][0] <= 8
     assert all(same > 0.8 for _, same in found.values())
+
+
+def test_pgvector_search(capsys):
+    pgvector_search.main()
+    printed = capsys.readouterr().out
+    assert printed.startswith("1,700 rows compressed from 64 to 16 dims\n")
+    found = table(printed, columns=4)
+    assert found["small"][0] > found["smaller"][0] and found["small"][1] > found["smaller"][1]
+    assert found["small"][2] > found["smaller"][2] > 0.8
