@@ -107,9 +107,10 @@ def test_every_code_block_names_its_language():
         assert all(opened), page
 
 
-def test_readme_shows_python_and_every_command():
+def test_readme_shows_python_and_the_pages_every_command():
     blocks = snippets(ROOT / "README.md")
     assert any("from arfc import Compressor" in text for language, text in blocks if language == "python")
+    blocks += [block for page in INTEGRATIONS for block in snippets(page)]
     shown = [words for language, text in blocks if language == "sh" for words in commands(text)]
     assert {words[1] for words in shown if words[0] == "arfc"} == set(app.commands)
 

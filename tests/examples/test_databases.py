@@ -3,6 +3,7 @@
 import re
 
 import faiss_search
+import onnx_runtime
 import pgvector_search
 
 
@@ -28,3 +29,10 @@ def test_pgvector_search(capsys):
     found = table(printed, columns=4)
     assert found["small"][0] > found["smaller"][0] and found["small"][1] > found["smaller"][1]
     assert found["small"][2] > found["smaller"][2] > 0.8
+
+
+def test_onnx_runtime(capsys):
+    onnx_runtime.main()
+    printed = capsys.readouterr().out
+    assert "arfc.dims         16" in printed and "arfc.width        64" in printed
+    assert float(re.search(r"largest difference to arfc\s+(\S+)", printed)[1]) < 1e-4

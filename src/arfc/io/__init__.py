@@ -3,6 +3,7 @@
 from arfc.io.features import Features, open_features
 from arfc.io.folder import check_folder_output, folder_writer
 from arfc.io.output import (
+    bytes_writer,
     check_file_output,
     check_matrix_output,
     check_output,
@@ -14,6 +15,7 @@ from arfc.io.stored import open_labels, open_packed, sniff
 
 __all__ = [
     "Features",
+    "bytes_writer",
     "check_file_output",
     "check_folder_output",
     "check_matrix_output",
