@@ -3,6 +3,7 @@
 import re
 
 import faiss_search
+import lancedb_search
 import onnx_runtime
 import pgvector_search
 
@@ -36,3 +37,12 @@ def test_onnx_runtime(capsys):
     printed = capsys.readouterr().out
     assert "arfc.dims         16" in printed and "arfc.width        64" in printed
     assert float(re.search(r"largest difference to arfc\s+(\S+)", printed)[1]) < 1e-4
+
+
+def test_lancedb_search(capsys):
+    lancedb_search.main()
+    printed = capsys.readouterr().out
+    assert "columns: id, class, vector, small" in printed
+    found = table(printed, columns=3)
+    assert [size for size, _ in found.values()] == [64, 32]
+    assert found["vector"][1] > found["small"][1] > 0.8

@@ -19,7 +19,7 @@ from arfc.integrations.postgres import (
     vector_dims,
     without_placeholders,
 )
-from arfc.io.features import SMALLEST_SQUARE
+from arfc.integrations.rows import without_direction
 from arfc.shapes import Array, Float32
 from arfc.sizes import resolve_dims
 
@@ -225,9 +225,7 @@ def _checked_rows(sent: list[bytes], places: list[str], width: int) -> Float32[A
                 "was this model fitted on another encoder?"
             )
     x_nD = np.stack(rows).astype(np.float32)
-    with np.errstate(over="ignore", under="ignore"):
-        square_n = np.einsum("nd,nd->n", x_nD, x_nD)
-    bad_n = np.flatnonzero(~(np.isfinite(square_n) & (square_n >= SMALLEST_SQUARE)))
+    bad_n = without_direction(x_nD)
     if bad_n.size:
         where = ", ".join(f"'{places[row]}'" for row in bad_n[:_SEEN_ROWS])
         raise RowError(f"vectors must have a direction, got {bad_n.size} without one at ctid {where}; set them to null")
