@@ -2,8 +2,11 @@
 
 import re
 
+import pytest
+
 import faiss_search
 import lancedb_search
+import mteb_sizes
 import onnx_runtime
 import pgvector_search
 
@@ -46,3 +49,14 @@ def test_lancedb_search(capsys):
     found = table(printed, columns=3)
     assert [size for size, _ in found.values()] == [64, 32]
     assert found["vector"][1] > found["small"][1] > 0.8
+
+
+# mteb 2.26 calls what it and sentence-transformers 6 have renamed.
+@pytest.mark.filterwarnings("ignore:The fill_missing parameter is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The `get_sentence_embedding_dimension` method:FutureWarning")
+def test_mteb_sizes(capsys):
+    mteb_sizes.main()
+    found = table(capsys.readouterr().out, columns=3)
+    assert [size for size, _ in found.values()] == [1536, 96, 96, 24]
+    (_, full), (_, cut), (_, codes), (_, short) = found.values()
+    assert full > 0.4 and cut < codes and short > 0.8 * full

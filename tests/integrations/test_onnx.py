@@ -12,7 +12,8 @@ import pytest
 import arfc
 from arfc import Compressor
 from arfc.errors import MissingExtraError, OutputError, SizeError
-from arfc.integrations.onnx import export_onnx, fingerprint
+from arfc.integrations.model_id import fingerprint
+from arfc.integrations.onnx import export_onnx
 from arfc.io.model_folder import read_facts
 from arfc.model.network import Network
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,8 @@ from torch import nn
 import arfc
 from arfc.compressor import Compressor
 from arfc.errors import MissingExtraError
+from arfc.integrations.model_id import fingerprint
 from arfc.io import bytes_writer, check_file_output
-from arfc.io.model_folder import read_facts
 from arfc.model.network import Network
 from arfc.shapes import Float, Tensor
 from arfc.sizes import resolve_dims
@@ -71,13 +70,6 @@ def export_onnx(model: Compressor, path: str | Path, *, dims: int, overwrite: bo
     for name, value in facts.items():
         proto.metadata_props.add(key=f"arfc.{name}", value=str(value))
     bytes_writer(path, proto.SerializeToString(), overwrite=overwrite)
-
-
-def fingerprint(model: Compressor) -> str:
-    """Return the SHA-256 of the model's tensors, as the `config.json` of its folder has it."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder, "model"))
-        return str(read_facts(Path(folder, "model"))["tensors_sha256"])
 
 
 def _check_onnx() -> None:
