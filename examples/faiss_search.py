@@ -20,7 +20,7 @@ def main() -> None:
     digits = load_digits()
     pixels_ND, classes_N = digits.data.astype(np.float32), digits.target
     rows_ND, queries_QD = pixels_ND[:-QUERIES], pixels_ND[-QUERIES:]
-    model = Compressor.fit(rows_ND, steps=5)
+    model = Compressor.fit(rows_ND, steps=1)
 
     small = model.compress(rows_ND, dims=16)
     codes = model.compress(rows_ND, bytes=min(8, model.codec.joint.tokens))

@@ -22,7 +22,7 @@ def main() -> None:
     pixels_ND, classes_N = digits.data.astype(np.float32), digits.target
     queries_QD, asked_Q = pixels_ND[-QUERIES:], classes_N[-QUERIES:]
     rows_ND = pixels_ND[:-QUERIES]
-    model = Compressor.fit(rows_ND, steps=5)
+    model = Compressor.fit(rows_ND, steps=1)
 
     with temporary_server() as uri, psycopg.connect(uri, autocommit=True) as connection:
         connection.execute("CREATE EXTENSION vector")

@@ -13,22 +13,12 @@ def model_folder(tmp_path, monkeypatch, fitted_model, small_rows):
     return tmp_path
 
 
-@pytest.fixture(scope="session")
-def page_model(clustered, tiny_config):
-    """(1600, 64) rows and a model of them whose codes begin with joint tokens; few rows have none."""
-    from arfc import Compressor
-
-    rows = clustered(1600, 64)
-    return rows, Compressor.fit(rows, config=tiny_config(linear_steps=4, arc_steps=0, decoder_steps=1), progress=False)
-
-
 @pytest.fixture
-def integration_folder(tmp_path, monkeypatch, page_model):
+def integration_folder(tmp_path, monkeypatch, coded_rows, coded_model):
     """The working folder of a page on an integration: the folder `model` and the file `features.npy`."""
-    rows, model = page_model
     monkeypatch.chdir(tmp_path)
-    model.save("model")
-    np.save("features.npy", rows)
+    coded_model.save("model")
+    np.save("features.npy", coded_rows)
     return tmp_path
 
 

@@ -51,6 +51,7 @@ def test_lancedb_search(capsys):
     assert found["vector"][1] > found["small"][1] > 0.8
 
 
+@pytest.mark.slow
 # mteb 2.26 calls what it and sentence-transformers 6 have renamed.
 @pytest.mark.filterwarnings("ignore:The fill_missing parameter is deprecated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The `get_sentence_embedding_dimension` method:FutureWarning")

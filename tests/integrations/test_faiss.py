@@ -16,16 +16,13 @@ from arfc.search import exact_search
 
 
 @pytest.fixture(scope="module")
-def rows(clustered):
-    return clustered(1600, 64)
+def rows(coded_rows):
+    return coded_rows
 
 
 @pytest.fixture(scope="module")
-def model(rows, tiny_config):
-    """A model whose codes begin with joint tokens; few rows have none."""
-    model = Compressor.fit(rows, config=tiny_config(linear_steps=4, arc_steps=0, decoder_steps=1), progress=False)
-    assert model.codec.joint.tokens >= 4
-    return model
+def model(coded_model):
+    return coded_model
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +116,9 @@ def test_token_index_holds_the_codes_as_they_are(model, rows):
 
 
 @pytest.mark.parametrize("size", [1, 3, 4])
-def test_token_index_with_all_rows_candidates_is_exact(model, rows, queries, size):
+def test_token_index_with_all_rows_on_the_list_is_exact(model, rows, queries, size):
     codes = model.compress(rows, bytes=size)
-    found = search_token_index(model, build_token_index(codes), queries, k=5, candidates=len(rows))
+    found = search_token_index(model, build_token_index(codes), queries, k=5, shortlist=len(rows))
     np.testing.assert_allclose(found[1], model.search(queries, codes, k=5)[1], atol=1e-5)
     # Rows of equal codes have equal scores: every id that is named has the score that is said.
     decoded = codes.decode()
@@ -130,10 +127,10 @@ def test_token_index_with_all_rows_candidates_is_exact(model, rows, queries, siz
     np.testing.assert_allclose(np.einsum("qd,qkd->qk", asked, decoded[found[0]]), found[1], atol=1e-5)
 
 
-def test_few_candidates_are_enough(model, rows, queries):
+def test_a_short_list_is_enough(model, rows, queries):
     codes = model.compress(rows, bytes=4)
     index = build_token_index(codes)
-    _, few = search_token_index(model, index, queries, k=5, candidates=50)
+    _, few = search_token_index(model, index, queries, k=5, shortlist=50)
     _, exact = model.search(queries, codes, k=5)
     assert np.isclose(few, exact, atol=1e-5).mean() > 0.95
     sums, _ = index.search(model.compress(queries, dims=64), 5)  # faiss alone: sums of codewords, which are no cosines
@@ -230,12 +227,16 @@ def shifted(codec):
 def test_bad_counts(model, rows, queries):
     codes = model.compress(rows, bytes=4)
     for k in (0, 1601):
-        with pytest.raises(SizeError, match=f"k must be between 1 and 1600, the number of rows, got {k}"):
+        with pytest.raises(
+            SizeError, match=f"k must be a whole number between 1 and 1600, the number of rows, got {k}"
+        ):
             search_index(model, build_index(codes), queries, k=k)
-        with pytest.raises(SizeError, match=f"k must be between 1 and 1600, the number of rows, got {k}"):
+        with pytest.raises(
+            SizeError, match=f"k must be a whole number between 1 and 1600, the number of rows, got {k}"
+        ):
             search_token_index(model, build_token_index(codes), queries, k=k)
-    with pytest.raises(SizeError, match="candidates must be at least k, got 5 for k=10; try candidates=100"):
-        search_token_index(model, build_token_index(codes), queries, candidates=5)
+    with pytest.raises(SizeError, match="shortlist must be at least k, got 5 for k=10; try shortlist=100"):
+        search_token_index(model, build_token_index(codes), queries, shortlist=5)
     with pytest.raises(ShapeError, match=r"features must have shape \(N, 64\), got \(20, 60\)"):
         search_index(model, build_index(codes), queries[:, :60])
 

@@ -47,7 +47,9 @@ def run(path, x):
 
 
 # Of the 4 tokens of the opened model two are made step by step and refined by MoS, and two are linear.
-@pytest.mark.parametrize(("name", "dims"), [("closed", 7), ("closed", 24), ("opened", 24)])
+@pytest.mark.parametrize(
+    ("name", "dims"), [("closed", 7), ("closed", 24), pytest.param("opened", 24, marks=pytest.mark.slow)]
+)
 def test_outputs_equal_those_of_torch(exported, small_rows, name, dims):
     model, path = exported(name, dims)
     for rows in (1, 2, 7, 600):
@@ -58,13 +60,15 @@ def test_outputs_equal_those_of_torch(exported, small_rows, name, dims):
         np.testing.assert_allclose(vectors / lengths, model.compress(x, dims=dims) / lengths, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_open_model_is_another_than_the_linear_one(exported, small_rows):
     far = np.abs(run(exported("opened", 24)[1], small_rows) - run(exported("closed", 24)[1], small_rows))
     assert far[:, :12].max() > 1e-2 and far[:, 12:].max() < 1e-4
 
 
-def test_part_of_a_token_of_a_model_of_one_solution(fitted_model, small_rows, tiny_config, open_up, tmp_path):
-    config = tiny_config(model={"tokens": 2, "channels": 8, "solutions": 1}).model
+@pytest.mark.parametrize("solutions", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_part_of_the_only_open_token(solutions, fitted_model, small_rows, tiny_config, open_up, tmp_path):
+    config = tiny_config(model={"tokens": 2, "channels": 8, "solutions": solutions}).model
     network = Network(24, config)
     network.klt.fit([fitted_model.network.klt.basis])
     model = Compressor(open_up(network), fitted_model.codec, fitted_model.seen, fitted_model.facts)
@@ -88,10 +92,9 @@ def test_the_file_is_valid_and_says_what_it_is(exported, tmp_path):
 
 
 def test_the_file_names_nothing_of_the_machine_and_repeats(exported, tmp_path):
-    for name, dims in (("closed", 7), ("opened", 24)):
-        raw = exported(name, dims)[1].read_bytes()
-        for word in (b".py", b"stack_trace", b"site-packages", os.getcwd().encode()):
-            assert word not in raw, word
+    raw = exported("closed", 7)[1].read_bytes()
+    for word in (b".py", b"stack_trace", b"site-packages", os.getcwd().encode()):
+        assert word not in raw, word
     export_onnx(exported("closed", 7)[0], tmp_path / "again.onnx", dims=7)
     assert (tmp_path / "again.onnx").read_bytes() == exported("closed", 7)[1].read_bytes()
 

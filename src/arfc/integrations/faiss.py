@@ -1,6 +1,6 @@
 """faiss: put compressed vectors or codes into any index, and search it with queries of the original width."""
 # N rows, n rows of a block, Q queries, D feature dims, K dims of the stored rows, P dims of the joint tokens,
-# B bytes per vector, C candidates
+# B bytes per vector, C rows on the shortlist; of codebooks: C codewords
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from arfc.compressor import Compressor
 from arfc.errors import ConfigError, DtypeError, ShapeError, SizeError
 from arfc.io import Features, open_features
 from arfc.scores import top_k, unit_rows
+from arfc.search.exact import check_k
 from arfc.shapes import Array, Float32, Int64
 
 TRAIN_ROWS = 100_000
@@ -73,7 +74,7 @@ def search_index(
         raise ConfigError("an index must compare by inner product, got another metric; build it with build_index")
     if index.d > model.width:
         raise ShapeError(f"an index must have at most {model.width} dims, got {index.d}; was it built by this model?")
-    _check_k(k, index.ntotal)
+    check_k(k, rows=index.ntotal, only=None)
     scores_QK, ids_QK = index.search(unit_rows(np.asarray(model.compress(queries, dims=index.d)), name="queries"), k)
     return ids_QK, scores_QK
 
@@ -82,7 +83,7 @@ def build_token_index(codes: Codes, *, ids: object = None) -> Any:
     """Return a faiss index that holds codes as they are: B bytes per row, and nothing else.
 
     It is a residual quantiser whose codebooks are the model's. faiss adds codewords and can't stretch the sum to length
-    1, as `Codes.decode` does, so what it finds by itself are candidates; `search_token_index` scores them as stored.
+    1, as `Codes.decode` does, so what it finds by itself is a shortlist; `search_token_index` scores it as stored.
 
     Raises: SizeError when the codes are longer than the model's joint tokens; DtypeError, ShapeError for ids;
     MissingExtraError.
@@ -116,21 +117,21 @@ def build_token_index(codes: Codes, *, ids: object = None) -> Any:
 
 
 def search_token_index(
-    model: Compressor, index: Any, queries: object, *, k: int = 10, candidates: int = 100
+    model: Compressor, index: Any, queries: object, *, k: int = 10, shortlist: int = 100
 ) -> tuple[Int64[Array, "Q {k}"], Float32[Array, "Q {k}"]]:
     """Return ids and cosines (Q, k) of the nearest rows of a token index, best first.
 
-    faiss finds `candidates` rows by the sums of their codewords; these are decoded and scored as `Compressor.search`
-    scores them. With every row a candidate both give the same result.
+    faiss finds `shortlist` rows by the sums of their codewords; these are decoded and scored as `Compressor.search`
+    scores them. With every row on the list both give the same result.
 
-    Raises: ConfigError for an index that this model did not build; SizeError when k is not in 1..N, or candidates are
-    fewer than k; ShapeError, DtypeError, RowError for the queries.
+    Raises: ConfigError for an index that this model did not build; SizeError when k is not in 1..N, or the shortlist
+    is shorter than k; ShapeError, DtypeError, RowError for the queries.
     """
     faiss = import_faiss()
     named, sums = _parts(model.codec, index)
-    _check_k(k, index.ntotal)
-    if candidates < k:
-        raise SizeError(f"candidates must be at least k, got {candidates} for k={k}; try candidates={10 * k}")
+    check_k(k, rows=index.ntotal, only=None)
+    if shortlist < k:
+        raise SizeError(f"shortlist must be at least k, got {shortlist} for k={k}; try shortlist={10 * k}")
     ids_N = faiss.vector_to_array(named.id_map)
     packed_NB = faiss.rev_swig_ptr(sums.codes.data(), sums.ntotal * sums.code_size).reshape(sums.ntotal, -1)
     queries_QK = unit_rows(np.asarray(model.compress(queries, dims=model.width)), name="queries")
@@ -138,7 +139,7 @@ def search_token_index(
     for start in range(0, len(queries_QK), _QUERIES_PER_BLOCK):
         block_QK = queries_QK[start : start + _QUERIES_PER_BLOCK]
         turned_QP = np.ascontiguousarray(block_QK @ model.codec.basis[:, : sums.d])
-        rows_QC = np.sort(sums.search(turned_QP, min(candidates, sums.ntotal))[1], axis=1)  # of equals, the lower row
+        rows_QC = np.sort(sums.search(turned_QP, min(shortlist, sums.ntotal))[1], axis=1)  # of equals, the lower row
         distinct_n, place_QC = np.unique(rows_QC, return_inverse=True)
         decoded_nK = model.codec.decode(packed_NB[distinct_n])
         scores_QC = np.einsum("qk,qck->qc", block_QK, decoded_nK[place_QC.reshape(rows_QC.shape)])
@@ -174,11 +175,6 @@ def _checked_ids(ids: object, count: int) -> Int64[Array, " N"]:
     if ids_N.min() < 0 or ids_N.max() > np.iinfo(np.int64).max:
         raise SizeError(f"ids must lie in 0..2**63 - 1, got {ids_N.min()} to {ids_N.max()}; faiss uses -1 for no row")
     return ids_N.astype(np.int64)
-
-
-def _check_k(k: int, count: int) -> None:
-    if not 1 <= k <= count:
-        raise SizeError(f"k must be between 1 and {count}, the number of rows, got {k}; try fewer")
 
 
 def _unit_blocks(source: Codes | Features) -> Iterator[tuple[int, Float32[Array, "n K"]]]:
