@@ -169,3 +169,20 @@ def local_hub(tmp_path_factory, monkeypatch):
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield hub
+
+
+@pytest.fixture(scope="session")
+def coded_rows():
+    """(1600, 64) rows: enough for codes that begin with joint tokens."""
+    return _clustered(1600, 64)
+
+
+@pytest.fixture(scope="session")
+def coded_model(coded_rows, tiny_config):
+    """A small linear model whose codes begin with at least 4 joint tokens. Shared by many tests: don't write to it."""
+    from arfc import Compressor
+
+    config = tiny_config(linear_steps=4, arc_steps=0, decoder_steps=1)
+    model = Compressor.fit(coded_rows, config=config, progress=False)
+    assert model.codec.joint.tokens >= 4
+    return model

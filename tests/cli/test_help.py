@@ -6,7 +6,7 @@ import pytest
 
 from arfc import __version__
 
-COMMANDS = ["fit", "compress", "decompress", "evaluate", "plan", "info"]
+COMMANDS = ["fit", "compress", "decompress", "evaluate", "plan", "export", "info"]
 
 
 def test_help_lists_the_commands_in_the_order_of_their_use(arfc):
@@ -23,6 +23,7 @@ def test_help_lists_the_commands_in_the_order_of_their_use(arfc):
         ("decompress", "-m -o --column --overwrite --json"),
         ("evaluate", "-m --pairs --labels --queries --qrels --query-ids --ids --json --report --column --overwrite"),
         ("plan", "-m --keep --metric --pairs --labels --column --json"),
+        ("export", "-m --onnx --dims --overwrite --json"),
         ("info", "--json"),
     ],
 )

@@ -88,8 +88,13 @@ def test_format_page_runs(model_folder):
     run_page(ROOT / "docs" / "format.md")
 
 
+# mteb 2.26 calls what it and sentence-transformers 6 have renamed.
+@pytest.mark.filterwarnings("ignore:The fill_missing parameter is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The `get_sentence_embedding_dimension` method:FutureWarning")
 @pytest.mark.parametrize("page", INTEGRATIONS, ids=lambda page: page.name)
-def test_integration_page_runs(page, model_folder, request):
+def test_integration_page_runs(integration_folder, page, request):
+    if "DATABASE_URL" in page.read_text(encoding="utf-8"):
+        request.getfixturevalue("database_url")
     if "push_to_hub" in page.read_text(encoding="utf-8"):
         request.getfixturevalue("local_hub")
     run_page(page)
@@ -107,9 +112,10 @@ def test_every_code_block_names_its_language():
         assert all(opened), page
 
 
-def test_readme_shows_python_and_every_command():
+def test_readme_shows_python_and_the_pages_every_command():
     blocks = snippets(ROOT / "README.md")
     assert any("from arfc import Compressor" in text for language, text in blocks if language == "python")
+    blocks += [block for page in INTEGRATIONS for block in snippets(page)]
     shown = [words for language, text in blocks if language == "sh" for words in commands(text)]
     assert {words[1] for words in shown if words[0] == "arfc"} == set(app.commands)
 

@@ -1,4 +1,4 @@
-"""The command line: `arfc fit`, `compress`, `decompress`, `evaluate`, `plan`, `info`.
+"""The command line: `arfc fit`, `compress`, `decompress`, `evaluate`, `plan`, `export`, `info`.
 
 numpy and torch are imported by the commands that need them when they run, so that `arfc --help` answers at once.
 """
@@ -9,6 +9,7 @@ from arfc import __version__
 from arfc.cli.compress import compress_command, decompress_command
 from arfc.cli.errors import OneLineErrors
 from arfc.cli.evaluate import evaluate_command
+from arfc.cli.export import export_command
 from arfc.cli.fit import fit_command
 from arfc.cli.info import info_command
 from arfc.cli.plan import plan_command
@@ -33,7 +34,15 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (fit_command, compress_command, decompress_command, evaluate_command, plan_command, info_command):
+for command in (
+    fit_command,
+    compress_command,
+    decompress_command,
+    evaluate_command,
+    plan_command,
+    export_command,
+    info_command,
+):
     app.add_command(command)
 
 

@@ -4,6 +4,7 @@ from arfc.io.features import Features, open_features
 from arfc.io.folder import check_folder_output, folder_writer
 from arfc.io.output import (
     MatrixWriter,
+    bytes_writer,
     check_file_output,
     check_matrix_output,
     check_output,
@@ -19,6 +20,7 @@ __all__ = [
     "MatrixWriter",
     "OtherColumns",
     "Stored",
+    "bytes_writer",
     "check_file_output",
     "check_folder_output",
     "check_matrix_output",

@@ -189,12 +189,20 @@ def matrix_writer(
 def text_writer(path: str | Path, text: str, *, overwrite: bool = False) -> None:
     """Write `text` to a file as UTF-8.
 
+    Raises: OutputError as `bytes_writer`.
+    """
+    bytes_writer(path, text.encode("utf-8"), overwrite=overwrite)
+
+
+def bytes_writer(path: str | Path, content: bytes, *, overwrite: bool = False) -> None:
+    """Write `content` to a file.
+
     Raises: OutputError when `path` cannot be written, exists and `overwrite` is off, or the disk is full.
     """
     path = Path(path)
     check_file_output(path, overwrite=overwrite)
     with _atomic_file(path, overwrite=overwrite) as file, explain_write_errors(path):
-        file.write(text.encode("utf-8"))
+        file.write(content)
 
 
 def temporary_sibling(path: Path) -> Path:
