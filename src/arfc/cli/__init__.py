@@ -1,4 +1,4 @@
-"""The command line: `arfc fit`, `compress`, `decompress`, `evaluate`, `plan`, `info`.
+"""The command line: `arfc fit`, `compress`, `decompress`, `evaluate`, `plan`, `info`, `serve`.
 
 numpy and torch are imported by the commands that need them when they run, so that `arfc --help` answers at once.
 """
@@ -12,6 +12,7 @@ from arfc.cli.evaluate import evaluate_command
 from arfc.cli.fit import fit_command
 from arfc.cli.info import info_command
 from arfc.cli.plan import plan_command
+from arfc.cli.serve import serve_command
 
 __all__ = ["app", "main"]
 
@@ -33,7 +34,15 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (fit_command, compress_command, decompress_command, evaluate_command, plan_command, info_command):
+for command in (
+    fit_command,
+    compress_command,
+    decompress_command,
+    evaluate_command,
+    plan_command,
+    info_command,
+    serve_command,
+):
     app.add_command(command)
 
 
