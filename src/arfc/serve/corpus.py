@@ -18,13 +18,12 @@ EXAMPLES = ("read a csv file", "run a function in another thread", "compress dat
 MODULES = (
     "argparse", "array", "asyncio", "base64", "bisect", "calendar", "collections", "concurrent.futures",
     "configparser", "contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "difflib", "email.message",
-    "enum", "fileinput", "fnmatch", "fractions", "functools", "glob", "gzip", "hashlib", "heapq", "hmac", "html",
-    "http.client", "inspect", "io", "ipaddress", "itertools", "json", "logging", "lzma", "math", "mimetypes",
-    "operator", "os", "os.path", "pathlib", "pickle", "platform", "pprint", "queue", "random", "re", "sched",
-    "secrets", "selectors", "shelve", "shlex", "shutil", "smtplib", "socket", "sqlite3", "statistics", "string",
-    "struct", "subprocess", "tarfile", "tempfile", "textwrap", "threading", "time", "timeit", "traceback", "types",
-    "unicodedata", "urllib.parse", "urllib.request", "uuid", "warnings", "wave", "weakref", "xml.etree.ElementTree",
-    "zipfile", "zlib", "zoneinfo",
+    "enum", "fnmatch", "fractions", "functools", "glob", "gzip", "hashlib", "heapq", "hmac", "html", "http.client",
+    "io", "ipaddress", "itertools", "json", "logging", "lzma", "math", "mimetypes", "os", "os.path", "pathlib",
+    "pickle", "platform", "pprint", "queue", "random", "re", "sched", "secrets", "shelve", "shlex", "shutil",
+    "socket", "sqlite3", "statistics", "string", "struct", "subprocess", "tarfile", "tempfile", "textwrap",
+    "threading", "time", "timeit", "unicodedata", "urllib.parse", "urllib.request", "uuid", "warnings", "wave",
+    "weakref", "xml.etree.ElementTree", "zipfile", "zlib", "zoneinfo",
 )
 # fmt: on
 
@@ -87,6 +86,6 @@ def standard_library() -> Corpus:
 def _summary(docstring: str) -> str:
     """Return the first paragraph on one line, without the signature that docstrings of C functions begin with."""
     paragraphs = [" ".join(part.split()) for part in docstring.split("\n\n")]
-    if paragraphs and re.match(r"[\w.]+\(", paragraphs[0]):
+    if paragraphs and re.match(r"(\w+ = )?[\w.]+\(", paragraphs[0]):
         paragraphs.pop(0)
     return paragraphs[0] if paragraphs else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Embedded:
     """Tokens; None where an upstream does not tell."""
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Where vectors come from."""
 

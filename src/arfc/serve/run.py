@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import signal
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.server import HANDLED_SIGNALS
 
 from arfc.errors import ConfigError
 from arfc.serve.config import ServeConfig
@@ -43,11 +47,8 @@ class Server(uvicorn.Server):
 
     def listen(self) -> None:
         """Answer until the server is asked to stop."""
-        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-            # uvicorn raises the signal again when it is done; the default would then end us as if by a crash.
-            signal.signal(signal.SIGTERM, _ignore)
-            signal.signal(signal.SIGINT, _ignore)
-        self.run(sockets=[self._bound])
+        with _leaving_in_order():
+            self.run(sockets=[self._bound])
         event("stopped")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -76,6 +77,20 @@ def bind(host: str, port: int) -> socket.socket:
             f"{host} port {port} must be free to listen on: {error.strerror}; try another --port"
         ) from error
     return bound
+
+
+@contextmanager
+def _leaving_in_order() -> Iterator[None]:
+    """Take the signals that uvicorn raises again once it has obeyed them, which would end us as if by a crash."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are none of this thread's business
+        return
+    before = {number: signal.signal(number, _ignore) for number in HANDLED_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

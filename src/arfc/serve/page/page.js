@@ -52,7 +52,7 @@ function draw() {
   const shapes = [];
   for (const level of [0, 0.25, 0.5, 0.75, 1].map((one) => one * top)) {
     shapes.push(drawn("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(level), y2: y(level) }));
-    shapes.push(drawn("text", { x: EDGE.left - 8, y: y(level) + 4, "text-anchor": "end" }, level.toFixed(2).replace(/^0\./, ".")));
+    shapes.push(drawn("text", { x: EDGE.left - 8, y: y(level) + 4, "text-anchor": "end" }, level.toFixed(2).replace(/^0\./, ".").replace(/\.00$|^\.00$/, "") || "0"));
   }
   let last = Infinity; // from the full size down, so that its label is there
   for (const { dims } of [...curve].reverse()) {
@@ -60,7 +60,7 @@ function draw() {
     last = x(dims);
     shapes.push(drawn("text", { x: last, y: height - 5, "text-anchor": dims === most() ? "end" : "middle" }, dims));
   }
-  for (const method of ["truncation", "klt", "arfc"]) {
+  for (const method of ["truncation", "arfc", "klt"]) {
     const points = curve.map((row) => `${x(row.dims).toFixed(1)},${y(row[method]).toFixed(1)}`);
     shapes.push(drawn("path", { class: method, d: `M${points.join("L")}` }));
   }
@@ -84,7 +84,7 @@ function choose(dims, { typed = false } = {}) {
   part("slider").value = Math.round(STEPS * share(state.dims));
   part("slider").setAttribute("aria-valuetext", `${state.dims} dims, ${state.facts.metric} ${value.toFixed(2)}`);
   part("bytes").textContent = number(bytes);
-  part("ratio").textContent = `${(most() / state.dims).toFixed(1).replace(".0", "")} times`;
+  part("ratio").textContent = (most() / state.dims).toFixed(1).replace(".0", "");
   part("quality").textContent = (measured ? "" : "about ") + value.toFixed(2);
   part("code").textContent = code();
   draw();
@@ -170,24 +170,29 @@ function show(asked, { full, chosen }) {
   part("chosen").replaceChildren(
     ...chosen.map((one, index) => {
       const place = places.get(one.id);
-      if (place === undefined) return hit(one, `not among the ${full.length} at full size`);
-      return hit(one, place === index + 1 ? "" : `number ${place} at full size`);
+      if (place === undefined) return hit(one, `not among the ${full.length}`);
+      return hit(one, place === index + 1 ? "" : `number ${place}`);
     }),
   );
   part("found").hidden = false;
   part("found").classList.remove("stale");
-  part("status").textContent = `${same} of the ${full.length} nearest at full size are among those at ${number(asked.dimensions)} dims.`;
+  const count = element("strong", "", `${same} of the ${full.length}`);
+  part("status").replaceChildren(count, ` nearest at full size are among those at ${number(asked.dimensions)} dims.`);
 }
 
 function hit(one, note = "") {
   const made = element("li", "", "");
-  if (one.title) made.append(element("span", "title", one.title));
-  else made.append(element("span", "text alone", one.text));
+  const head = one.title ? element("span", "title", one.title) : element("span", "text alone", one.text);
+  if (note) {
+    const marked = element("span", "note", note);
+    marked.append(element("span", "hidden", " at full size"));
+    head.append(" ", marked);
+  }
+  made.append(head);
   const score = element("span", "score", one.score.toFixed(2));
   score.title = "cosine";
   made.append(score);
   if (one.title) made.append(element("span", "text", one.text));
-  if (note) made.append(element("span", "note", note));
   return made;
 }
 
@@ -206,7 +211,7 @@ async function open() {
     `Embeddings of ${facts.width} dims, cut to any size you name. Search ${number(facts.corpus.texts)} ${facts.corpus.named} ` +
     "at full size and at a size of your choice.";
   part("width").textContent = number(facts.width);
-  part("metric").textContent = `${facts.metric}, measured by the fit`;
+  part("metric").textContent = facts.metric;
   part("curve-title").textContent = `${facts.metric} by size, from ${least()} to ${most()} dims, for arfc, KLT and the first dims of the original`;
   part("key-row").hidden = !facts.asks_for_key;
   part("examples").hidden = facts.corpus.examples.length === 0;
