@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import io
 import json
 import logging
 import os
@@ -143,7 +142,7 @@ def minilm(minilm_folder):
 @pytest.fixture(scope="session")
 def texts():
     """Real sentences."""
-    return [one.text for one in standard_library().passages[::4]]
+    return [one.text for one in standard_library().passages[::5]]
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +173,7 @@ def small(small_folder):
     return load_encoder(small_folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def local_app(small, fitted_model):
     """A function that makes an app with the small encoder; `config` are fields of ServeConfig."""
 
@@ -186,7 +185,7 @@ def local_app(small, fitted_model):
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def upstream_app(fitted_model):
     """A function that makes an app in front of an address."""
 
@@ -199,14 +198,15 @@ def upstream_app(fitted_model):
 
 
 @pytest.fixture
-def log():
+def log(tmp_path):
     """What the servers log from here on: a function that returns the text so far."""
     root, ours = logging.getLogger(), logging.getLogger("arfc.serve")
     before = root.handlers[:], root.level, ours.level
-    stream = io.StringIO()
-    root.handlers.clear()  # force=True would close those of pytest
-    log_to(stream)
-    yield stream.getvalue
+    root.handlers.clear()  # those of pytest would be closed
+    path = tmp_path / "server.log"
+    with path.open("w", encoding="utf-8") as stream:
+        log_to(stream)
+        yield lambda: path.read_text(encoding="utf-8")
     root.handlers[:] = before[0]
     root.setLevel(before[1])
     ours.setLevel(before[2])

@@ -88,20 +88,24 @@ def serve_command(
     from arfc.serve.run import Server, bind
 
     searched = None if no_page else texts.standard_library() if corpus is None else texts.from_file(corpus)
-    bound = bind(config.host, config.port)
-    log_to(sys.stderr)
-    model, metrics = Compressor.load(model_path), Metrics()
-    if encoder is not None:
-        source = _local(model, encoder, name, truncate, config, metrics)
-    else:
-        source = _upstream(model, str(upstream), name, _key(upstream_key_env), config, metrics)
-    demo = None if searched is None else Demo(source, searched, curve=model.curve)
-    if not config.is_loopback and config.api_key is None:
-        LOG.warning(
-            "open to every machine that reaches this one: no --api-key-env", extra={"facts": {"host": config.host}}
+    with bind(config.host, config.port) as bound:
+        model, metrics = Compressor.load(model_path), Metrics()
+        if encoder is not None:
+            source = _local(model, encoder, name, truncate, config, metrics)
+        else:
+            source = _upstream(model, str(upstream), name, _key(upstream_key_env), config, metrics)
+        demo = None if searched is None else Demo(source, searched, curve=model.curve)
+        server = Server(
+            make_app(source, config, metrics, demo=demo),
+            config,
+            bound=bound,
+            model=source.name,
+            dimensions=source.width,
         )
-    app = make_app(source, config, metrics, demo=demo)
-    Server(app, config, bound=bound, model=source.name, dimensions=source.width).listen()
+        log_to(sys.stderr)
+        if not config.is_loopback and config.api_key is None:
+            LOG.warning("everyone who reaches this address may ask; --api-key-env asks for a key")
+        server.listen()
 
 
 def _local(

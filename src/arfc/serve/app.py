@@ -92,7 +92,7 @@ class Api:
             return
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         # In constant time: how long a comparison takes must not tell how much of a key is right.
-        same = hmac.compare_digest(given.strip().encode(), self._config.api_key.encode())
+        same = hmac.compare_digest(given.strip().encode("latin-1"), self._config.api_key.encode())
         if kind.lower() != "bearer" or not same:
             message = "the API key is missing or wrong; send it as Authorization: Bearer KEY"
             raise ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})

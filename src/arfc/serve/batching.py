@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +45,7 @@ class Batcher:
 
     A batch is whatever waits when the one before ends, so nobody waits for a batch to fill. It is made at the largest
     size that it holds, and each caller gets the beginning of its rows: a small vector is the beginning of a large one.
-    A batch takes what it can of one caller before the next; one that is not done goes to the end of the queue.
+    A batch takes what it can of one caller before the next; the last one's rest goes to the end of the queue.
     """
 
     def __init__(
@@ -63,6 +62,7 @@ class Batcher:
         self._watch = watch or (lambda inputs, seconds: None)
         self._jobs: deque[_Job] = deque()
         self._wake = asyncio.Event()
+        self._closing = False
         self._input_s = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="arfc-batches")
         self._task: asyncio.Task[None] | None = None
@@ -75,10 +75,10 @@ class Batcher:
 
     async def close(self) -> None:
         """Stop after the batch that is under way; callers that still wait are given up."""
+        self._closing = True
+        self._wake.set()
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
         for job in self._jobs:
             job.done.cancel()
         self._thread.shutdown()
@@ -88,7 +88,7 @@ class Batcher:
 
         Raises: ApiError (429) when too many wait; what the function raises.
         """
-        if self._jobs and self.waiting + len(inputs) > self._max_waiting:
+        if self.waiting and self.waiting + len(inputs) > self._max_waiting:
             raise busy(min(MOST_RETRY_AFTER_S, max(1, math.ceil(self.waiting * self._input_s))))
         job = _Job(inputs=inputs, dims=dims, done=asyncio.get_running_loop().create_future())
         self.waiting += len(inputs)
@@ -97,13 +97,16 @@ class Batcher:
         return await job.done
 
     async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
+        while not self._closing:
             pieces = self._take()
             if pieces:
                 await self._batch(pieces)
+                last = pieces[-1].job
+                if last.taken < len(last.inputs):  # behind those that came meanwhile
+                    self._jobs.append(last)
             else:
                 self._wake.clear()
+                await self._wake.wait()
 
     def _take(self) -> list[_Piece]:
         """Take the next batch out of the queue."""
@@ -119,8 +122,6 @@ class Batcher:
             job.taken += count
             self.waiting -= count
             room -= count
-            if count < rest:
-                self._jobs.append(job)
         return pieces
 
     async def _batch(self, pieces: list[_Piece]) -> None:

@@ -177,7 +177,8 @@ def _row(given: Any) -> Array:
     """Return a vector that came as a list of numbers, or as base64 of little-endian float32."""
     if isinstance(given, str):
         return np.frombuffer(base64.b64decode(given, validate=True), dtype="<f4").astype(np.float32)
-    row = np.asarray(given, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes Inf, and is refused by that name
+        row = np.asarray(given, dtype=np.float32)
     if row.ndim != 1:
         raise ValueError
     return row
