@@ -229,7 +229,7 @@ def test_a_search_by_keyboard_shows_both_sizes(opened, url, ask):
     same = len({one["id"] for one in found["full"]} & {one["id"] for one in found["chosen"]})
     status = tab.get_by_role("status")
     assert status.inner_text() == f"{same} of the 5 nearest at full size are among those at 8 dims."
-    assert tab.locator("#chosen .note", has_text="not among the 5").count() == 5 - same
+    assert tab.locator("#chosen .note", has_text="not among the first 5").count() == 5 - same
 
 
 def test_the_slider_chooses_the_size_by_keys(opened, url, ask, fitted_model):

@@ -70,3 +70,11 @@ def test_a_missing_encoder_library_is_named_with_its_cure(monkeypatch, small_fol
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'arfc\[serve,sentence-transformers\]'"):
         load_encoder(small_folder)
+
+
+def test_an_encoder_without_a_fast_tokenizer_is_refused(build):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import BoW
+
+    with pytest.raises(InputError, match="the encoder must have a fast tokenizer, got WhitespaceTokenizer"):
+        build(encoder=SentenceTransformer(modules=[BoW(["a", "text"])], device="cpu"))

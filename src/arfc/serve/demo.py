@@ -33,6 +33,7 @@ FILES = {
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cache-control": "no-cache",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
@@ -41,7 +42,7 @@ HEADERS = {
 class Search(pydantic.BaseModel):
     """The JSON object of a search."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    model_config = pydantic.ConfigDict(strict=True)
 
     query: str
     dimensions: int

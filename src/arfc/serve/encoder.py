@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from arfc.shapes import Array, Float32
 
 CREDENTIALS = ("authorization", "openai-organization", "openai-project")
 """Headers that tell an upstream who asks."""
+SMALL = 10_000
+"""Characters that are read in a millisecond or two."""
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,12 @@ class Encoder(Protocol):
 
         Raises: ApiError.
         """
+
+
+async def aside(apply: Callable[..., Result], *arguments: Any, cost: int) -> Result:
+    """Return what a function returns; beside the event loop if its cost, in characters read, would hold that up."""
+    # To hand a small thing to another thread takes longer than to do it, on a busy machine much longer.
+    return apply(*arguments) if cost < SMALL else await asyncio.to_thread(apply, *arguments)
 
 
 def unit(rows_NK: Float32[Array, "N K"]) -> Float32[Array, "N K"]:

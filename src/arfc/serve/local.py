@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from arfc.errors import InputError, MissingExtraError, ShapeError
 from arfc.serve.batching import Batcher
 from arfc.serve.body import Asked
 from arfc.serve.config import ServeConfig
-from arfc.serve.encoder import Embedded, unit
+from arfc.serve.encoder import Embedded, aside, unit
 from arfc.serve.errors import invalid
 from arfc.serve.metrics import Metrics
 from arfc.shapes import Array
@@ -70,7 +70,8 @@ class LocalEncoder:
         self._batch_inputs = config.batch_inputs
         self._tokenizer = _counter(encoder)
         self._prompt = encoder.prompts.get(encoder.default_prompt_name or "") or ""
-        self._most_tokens = None if truncate else encoder.max_seq_length
+        self._most_tokens = encoder.max_seq_length or math.inf
+        self._truncate = truncate
         self.batcher = Batcher(
             self._compressed,
             batch_inputs=config.batch_inputs,
@@ -109,9 +110,9 @@ class LocalEncoder:
             raise invalid(
                 unknown[0], f"{unknown[0]} is a field that this server does not know", code="unknown_parameter"
             )
-        counts = await asyncio.to_thread(self._counts, texts)
+        counts = await aside(self._counts, texts, cost=sum(map(len, texts)))
         longest = int(np.argmax(counts))
-        if self._most_tokens is not None and counts[longest] > self._most_tokens:
+        if counts[longest] > self._most_tokens and not self._truncate:
             raise invalid(
                 "input",
                 f"an input must have at most {self._most_tokens} tokens, input {longest} has {counts[longest]}; "
@@ -119,7 +120,7 @@ class LocalEncoder:
                 code="context_length_exceeded",
             )
         rows_NK = await self.batcher.submit(texts, dims=asked.dims)
-        tokens = sum(counts)
+        tokens = sum(min(count, self._most_tokens) for count in counts)
         return Embedded(rows=unit(rows_NK), usage={"prompt_tokens": tokens, "total_tokens": tokens})
 
     def _compressed(self, texts: list[str], dims: int) -> Array:

@@ -15,10 +15,11 @@ from pydantic_core import from_json
 
 from arfc.compressor import Compressor
 from arfc.errors import ArfcError, ConfigError, InputError
+from arfc.io import open_features
 from arfc.serve.batching import Batcher
 from arfc.serve.body import Asked
 from arfc.serve.config import ServeConfig
-from arfc.serve.encoder import CREDENTIALS, Embedded, unit
+from arfc.serve.encoder import CREDENTIALS, Embedded, aside, unit
 from arfc.serve.errors import ApiError, bad_upstream
 from arfc.serve.metrics import Metrics
 from arfc.shapes import Array
@@ -84,6 +85,7 @@ class UpstreamEncoder:
         self._url = f"{check_url(url)}/embeddings"
         self._key = key
         self._timeout_s = config.upstream_timeout_s
+        self._metrics = metrics
         self._connections = httpx.Limits(
             max_connections=config.max_requests, max_keepalive_connections=config.max_requests
         )
@@ -116,15 +118,18 @@ class UpstreamEncoder:
         response = await self._post(asks, self._credentials(credentials))
         if response.status_code != 200:
             raise _refusal(response)
-        rows_ND, usage = await asyncio.to_thread(_read, response.content, len(asked.inputs), self.width)
+        raw = response.content
+        rows_ND, usage = await aside(_read, raw, len(asked.inputs), self.width, cost=len(raw))
         rows_NK = await self.batcher.submit(list(rows_ND), dims=asked.dims)
         return Embedded(rows=unit(rows_NK), usage=usage)
 
     async def _post(self, asks: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
         assert self._client is not None
         try:
-            async with asyncio.timeout(self._timeout_s):  # httpx's own is a limit between two bytes
-                return await self._client.post(self._url, json=asks, headers=headers)
+            # httpx's own limit is one between two bytes.
+            async with asyncio.timeout(self._timeout_s):
+                with self._metrics.upstream_seconds.time():
+                    return await self._client.post(self._url, json=asks, headers=headers)
         except (TimeoutError, httpx.TimeoutException):
             message = f"the upstream must answer within {self._timeout_s:g} s; try again, or send fewer inputs at once"
             raise bad_upstream(message, code="upstream_timeout", status=504) from None
@@ -146,8 +151,6 @@ def _read(raw: bytes, count: int, width: int) -> tuple[Array, dict[str, Any] | N
 
     Raises: ApiError (502).
     """
-    from arfc.io import open_features
-
     try:
         body = from_json(raw)
         rows = {int(one["index"]): _row(one["embedding"]) for one in body["data"]}

@@ -170,8 +170,8 @@ function show(asked, { full, chosen }) {
   part("chosen").replaceChildren(
     ...chosen.map((one, index) => {
       const place = places.get(one.id);
-      if (place === undefined) return hit(one, `not among the ${full.length}`);
-      return hit(one, place === index + 1 ? "" : `number ${place}`);
+      if (place === undefined) return hit(one, `not among the first ${full.length} at full size`);
+      return hit(one, place === index + 1 ? "" : `number ${place} at full size`);
     }),
   );
   part("found").hidden = false;
@@ -183,11 +183,7 @@ function show(asked, { full, chosen }) {
 function hit(one, note = "") {
   const made = element("li", "", "");
   const head = one.title ? element("span", "title", one.title) : element("span", "text alone", one.text);
-  if (note) {
-    const marked = element("span", "note", note);
-    marked.append(element("span", "hidden", " at full size"));
-    head.append(" ", marked);
-  }
+  if (note) head.append(" ", element("span", "note", note));
   made.append(head);
   const score = element("span", "score", one.score.toFixed(2));
   score.title = "cosine";
