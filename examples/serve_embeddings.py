@@ -1,4 +1,4 @@
-"""Serve a small sentence encoder whose model knows nothing of `dimensions`, and ask it for three sizes with OpenAI's client.
+"""Serve an encoder that knows nothing of `dimensions`, and ask it for three sizes with the client of OpenAI.
 
 Letters: N texts, D dims of the encoder, K dims asked for.
 """
@@ -16,13 +16,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
 
-from _docstrings import collect
 from arfc import Compressor
+from arfc.serve.corpus import standard_library
 
 TEXTS = 300
 FIT_STEPS = 10
-SIZES = (None, 96, 24)
-QUESTION = "read or write compressed files"
+SIZES = (384, 96, 24)
+QUESTION = "compress data"
 HITS = 3
 
 
@@ -34,9 +34,9 @@ def main() -> None:
     except ImportError as error:
         sys.exit(f"{error.name} is not installed; run: pip install openai && make demo")
 
-    modules = {"gzip", "zipfile", "csv", "json", "threading", "sqlite3", "random", "shutil", "email", "lzma"}
-    items = [item for item in collect() if item.name.split(".")[0] in modules][:TEXTS]
-    texts = [item.text for item in items]
+    passages = standard_library().passages
+    passages = passages[:: len(passages) // TEXTS]
+    texts = [passage.text for passage in passages]
     encoder = SentenceTransformer(str(get_model_path()), device="cpu")
     vectors_ND = encoder.encode(texts, batch_size=64, show_progress_bar=False)
     model = Compressor.fit(vectors_ND, steps=FIT_STEPS, progress=False)
@@ -46,15 +46,17 @@ def main() -> None:
         model.save(Path(folder, "model"))
         words = ["-m", str(Path(folder, "model")), "--encoder", str(get_model_path()), "--name", "minilm", "--truncate"]
         with served(words) as url, OpenAI(base_url=f"{url}/v1", api_key="none") as client:
-            print(f"asking with the client of OpenAI: {QUESTION!r}")
+            answer = client.embeddings.create(model="minilm", input=texts)  # without dimensions: all of them
+            stored_ND = np.array([one.embedding for one in answer.data])
+            print(f"stored {len(stored_ND)} vectors, {answer.usage.total_tokens:,} tokens; asking {QUESTION!r}")
             for size in SIZES:
-                asked = {} if size is None else {"dimensions": size}
-                answer = client.embeddings.create(model="minilm", input=[QUESTION, *texts], **asked)
-                question_K, *rows = (np.array(one.embedding) for one in answer.data)
-                scores_N = np.stack(rows) @ question_K  # of length 1, so their products are cosines
-                print(f"\n{len(question_K)} dims, {answer.usage.total_tokens:,} tokens")
+                answer = client.embeddings.create(model="minilm", input=QUESTION, dimensions=size)
+                question_K = np.array(answer.data[0].embedding)
+                rows_NK = stored_ND[:, :size]  # a small vector is the beginning of the large one
+                scores_N = rows_NK @ question_K / np.linalg.norm(rows_NK, axis=1)
+                print(f"\n{size} dims, {4 * size:,} bytes as float32")
                 for row in np.argsort(-scores_N)[:HITS]:
-                    print(f"  {scores_N[row]:.2f} {items[row].name}: {items[row].text[:70]}")
+                    print(f"  {scores_N[row]:.2f} {passages[row].title}: {passages[row].text[:70]}")
 
 
 @contextmanager
