@@ -142,7 +142,7 @@ def minilm(minilm_folder):
 @pytest.fixture(scope="session")
 def texts():
     """Real sentences."""
-    return [one.text for one in standard_library().passages[::5]]
+    return [one.text for one in standard_library().passages[::8]]
 
 
 @pytest.fixture(scope="session")

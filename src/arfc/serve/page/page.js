@@ -183,7 +183,7 @@ function show(asked, { full, chosen }) {
 function hit(one, note = "") {
   const made = element("li", "", "");
   const head = one.title ? element("span", "title", one.title) : element("span", "text alone", one.text);
-  if (note) head.append(" ", element("span", "note", note));
+  if (note) head.append("\u2002 ", element("span", "note", note));
   made.append(head);
   const score = element("span", "score", one.score.toFixed(2));
   score.title = "cosine";
