@@ -6,7 +6,7 @@ import pytest
 
 from arfc import __version__
 
-COMMANDS = ["fit", "compress", "decompress", "evaluate", "plan", "export", "info"]
+COMMANDS = ["fit", "compress", "decompress", "evaluate", "plan", "export", "info", "serve"]
 
 
 def test_help_lists_the_commands_in_the_order_of_their_use(arfc):
@@ -25,6 +25,7 @@ def test_help_lists_the_commands_in_the_order_of_their_use(arfc):
         ("plan", "-m --keep --metric --pairs --labels --column --json"),
         ("export", "-m --onnx --dims --overwrite --json"),
         ("info", "--json"),
+        ("serve", "-m --upstream --encoder --name --api-key-env --upstream-key-env --corpus --host --port"),
     ],
 )
 def test_help_of_each_command_names_its_flags(arfc, command, flags):
@@ -37,7 +38,7 @@ def test_version(arfc):
     assert arfc("--version").stdout == f"arfc, version {__version__}\n"
 
 
-@pytest.mark.parametrize("args", [["--help"], ["fit", "--help"], ["--version"]])
+@pytest.mark.parametrize("args", [["--help"], ["fit", "--help"], ["serve", "--help"], ["--version"]])
 def test_help_imports_neither_torch_nor_numpy(start, args):
     before = "import atexit, sys; atexit.register(lambda: print({'torch', 'numpy'} & set(sys.modules)))"
     out, err = start(*args, before=before).communicate()

@@ -1,4 +1,4 @@
-"""The command line: `arfc fit`, `compress`, `decompress`, `evaluate`, `plan`, `export`, `info`.
+"""The command line: `arfc fit`, `compress`, `decompress`, `evaluate`, `plan`, `export`, `info`, `serve`.
 
 numpy and torch are imported by the commands that need them when they run, so that `arfc --help` answers at once.
 """
@@ -13,6 +13,7 @@ from arfc.cli.export import export_command
 from arfc.cli.fit import fit_command
 from arfc.cli.info import info_command
 from arfc.cli.plan import plan_command
+from arfc.cli.serve import serve_command
 
 __all__ = ["app", "main"]
 
@@ -42,6 +43,7 @@ for command in (
     plan_command,
     export_command,
     info_command,
+    serve_command,
 ):
     app.add_command(command)
 

@@ -1,0 +1,216 @@
+"""Another OpenAI-compatible server as the encoder: vLLM, TEI, Ollama, LiteLLM, OpenAI itself."""
+# N inputs, D dims of the upstream's vectors, K dims
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+from pydantic_core import from_json
+
+from arfc.compressor import Compressor
+from arfc.errors import ArfcError, ConfigError, InputError
+from arfc.io import open_features
+from arfc.serve.batching import Batcher
+from arfc.serve.body import Asked
+from arfc.serve.config import ServeConfig
+from arfc.serve.encoder import CREDENTIALS, Embedded, aside, unit
+from arfc.serve.errors import ApiError, bad_upstream
+from arfc.serve.metrics import Metrics
+from arfc.shapes import Array
+
+PASSED_ON = frozenset([400, 401, 403, 404, 413, 422, 429])
+"""What an upstream may hold against a request; any other status is its own failure."""
+MOST_MESSAGE = 500
+NAME_TIMEOUT_S = 10.0
+
+
+def check_url(url: str) -> str:
+    """Return the address of an upstream without its last slash.
+
+    Raises: ConfigError.
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigError(f"upstream must be an address such as http://127.0.0.1:8001/v1, got {url!r}")
+    return url.rstrip("/")
+
+
+def ask_name(url: str, *, key: str | None) -> str:
+    """Return the name of the only model that an upstream lists.
+
+    Raises: InputError when it does not answer, or lists more than one.
+    """
+    cure = "give the model's name with --name"
+    try:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        response = httpx.get(f"{url}/models", headers=headers, timeout=NAME_TIMEOUT_S)
+        names = sorted(str(one["id"]) for one in response.raise_for_status().json()["data"])
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        raise InputError(f"upstream must list its model, its answer to /models was {status}; {cure}") from None
+    except httpx.TransportError as error:
+        raise InputError(f"upstream must answer, got {type(error).__name__}; start it first, or {cure}") from None
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"upstream must list its model, its answer to /models could not be read; {cure}") from None
+    if len(names) != 1:
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise InputError(f"upstream must list one model, it lists {len(names)} ({shown}); {cure}")
+    return names[0]
+
+
+class UpstreamEncoder:
+    """Ask another server, and compress what it answers.
+
+    A request stays one request: its errors and its tokens are its own. What waits is compressed together.
+    """
+
+    def __init__(
+        self, model: Compressor, url: str, *, name: str, key: str | None, config: ServeConfig, metrics: Metrics
+    ) -> None:
+        self.name = name
+        self.width = model.width
+        # A caller's key is passed on, unless it is the key of this server or the upstream's key is known.
+        self.takes_keys = key is None and config.api_key is None
+        self._model = model
+        self._url = f"{check_url(url)}/embeddings"
+        self._key = key
+        self._timeout_s = config.upstream_timeout_s
+        self._metrics = metrics
+        self._connections = httpx.Limits(
+            max_connections=config.max_requests, max_keepalive_connections=config.max_requests
+        )
+        self._client: httpx.AsyncClient | None = None
+        self.batcher = Batcher(
+            self._compressed,
+            batch_inputs=config.max_inputs,
+            max_waiting=config.max_waiting_inputs,
+            watch=metrics.saw_batch,
+        )
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        self._client = httpx.AsyncClient(timeout=self._timeout_s, limits=self._connections)
+        await self.batcher.start()
+
+    async def close(self) -> None:
+        """End the thread of the batches and the connections."""
+        await self.batcher.close()
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def embed(self, asked: Asked, credentials: Mapping[str, str]) -> Embedded:
+        """Return a row per input.
+
+        Raises: ApiError with what the upstream holds against the request, 502 or 504 when it fails itself.
+        """
+        # Clients of OpenAI ask for base64 unless told otherwise, so every upstream takes it; some send lists anyway.
+        asks = {**asked.extras, "model": self.name, "input": asked.inputs, "encoding_format": "base64"}
+        response = await self._post(asks, self._credentials(credentials))
+        if response.status_code != 200:
+            raise _refusal(response)
+        raw = response.content
+        rows_ND, usage = await aside(_read, raw, len(asked.inputs), self.width, cost=len(raw))
+        rows_NK = await self.batcher.submit(list(rows_ND), dims=asked.dims)
+        return Embedded(rows=unit(rows_NK), usage=usage)
+
+    async def _post(self, asks: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+        assert self._client is not None
+        try:
+            # httpx's own limit is one between two bytes.
+            async with asyncio.timeout(self._timeout_s):
+                with self._metrics.upstream_seconds.time():
+                    return await self._client.post(self._url, json=asks, headers=headers)
+        except (TimeoutError, httpx.TimeoutException):
+            message = f"the upstream must answer within {self._timeout_s:g} s; try again, or send fewer inputs at once"
+            raise bad_upstream(message, code="upstream_timeout", status=504) from None
+        except httpx.TransportError as error:
+            message = f"the upstream could not be reached ({type(error).__name__}); is it running?"
+            raise bad_upstream(message, code="upstream_unreachable") from None
+
+    def _credentials(self, given: Mapping[str, str]) -> dict[str, str]:
+        if self._key is not None:
+            return {"authorization": f"Bearer {self._key}"}
+        return {name: given[name] for name in CREDENTIALS if self.takes_keys and name in given}
+
+    def _compressed(self, rows: list[Array], dims: int) -> Array:
+        return np.asarray(self._model.compress(np.stack(rows), dims=dims))
+
+
+def _read(raw: bytes, count: int, width: int) -> tuple[Array, dict[str, Any] | None]:
+    """Return the rows of an answer in the order of the inputs, and its usage.
+
+    Raises: ApiError (502).
+    """
+    try:
+        body = from_json(raw)
+        rows = {int(one["index"]): _row(one["embedding"]) for one in body["data"]}
+        usage = body.get("usage")
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        message = "the upstream must answer with embeddings in OpenAI's form, its answer could not be read"
+        raise bad_upstream(message, code="upstream_invalid") from None
+    if sorted(rows) != list(range(count)):
+        message = f"the upstream must answer with one embedding per input, {count}, got {len(rows)}"
+        raise bad_upstream(message, code="upstream_invalid")
+    widths = {len(row) for row in rows.values()}
+    if widths != {width}:
+        message = (
+            f"the upstream must answer with {width} dims as the model has, got {', '.join(map(str, sorted(widths)))}; "
+            "was the model fitted on another encoder?"
+        )
+        raise bad_upstream(message, code="upstream_wrong_width")
+    rows_ND = np.stack([rows[place] for place in range(count)])
+    try:
+        open_features(rows_ND, name="the upstream's vectors").validate()
+    except ArfcError as error:
+        raise bad_upstream(str(error), code="upstream_invalid") from None
+    return rows_ND, usage if isinstance(usage, dict) else None
+
+
+def _row(given: Any) -> Array:
+    """Return a vector that came as a list of numbers, or as base64 of little-endian float32."""
+    if isinstance(given, str):
+        return np.frombuffer(base64.b64decode(given, validate=True), dtype="<f4").astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes Inf, and is refused by that name
+        row = np.asarray(given, dtype=np.float32)
+    if row.ndim != 1:
+        raise ValueError
+    return row
+
+
+def _refusal(response: httpx.Response) -> ApiError:
+    """Return what a caller is told when the upstream has not answered 200."""
+    status = response.status_code
+    told = _told(response)
+    if status not in PASSED_ON or told is None:
+        hint = "; does its address end in /v1?" if status == 404 else ""
+        return bad_upstream(f"the upstream must answer 200, got {status}{hint}", code="upstream_failed")
+    headers = {name: response.headers[name] for name in ("retry-after",) if name in response.headers}
+    return ApiError(
+        status,
+        told["message"][:MOST_MESSAGE],
+        code=str(told.get("code") or "upstream_refused"),
+        kind=str(told.get("type") or "invalid_request_error"),
+        param=None if told.get("param") is None else str(told["param"]),
+        headers=headers,
+        logged="upstream_refused",
+    )
+
+
+def _told(response: httpx.Response) -> dict[str, Any] | None:
+    """Return the error object of an answer, in OpenAI's form or that of older vLLM; None where there is none."""
+    try:
+        body = from_json(response.content)
+    except ValueError:
+        return None
+    told = body.get("error", body) if isinstance(body, dict) else None
+    return told if isinstance(told, dict) and isinstance(told.get("message"), str) else None
