@@ -1,8 +1,8 @@
 """Speed beside rivals, in one run: vectors, codes, one query, growth of the cost, start-up, memory.
 
 Prints a table per part and appends one JSON line per part to benchmarks/records/speed.jsonl. `--parts` chooses; the
-part `memory` needs 13 GB of free disk and is not among the usual ones. Timings are noisy on shared machines: contestants
-take turns, and ratios are what to read.
+part `memory` needs 13 GB of free disk and is not among the usual ones. Timings are noisy on shared machines, so
+contestants take turns, and ratios are what to read.
 """
 
 from __future__ import annotations
