@@ -74,7 +74,7 @@ class TrainConfig:
     top of an orthogonal one."""
     linear_rate: float = 2e-3
     """Peak learning rate of the orthogonal map (Adam)."""
-    free_rate: float = 1e-3
+    free_rate: float = 1.5e-3
     """Peak learning rate of the free map (Adam)."""
     arc_rate: float = 1e-3
     """Peak learning rate of phase 2 (AdamW)."""

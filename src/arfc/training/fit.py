@@ -25,7 +25,7 @@ from arfc.training.task import Rows, Task
 SMALL_CLASS_ROWS = 20
 """Classes with fewer rows than this on average name things rather than kinds, and are kept whole by the split."""
 LINEAR_SHARE = 0.35
-"""Share of a time budget that phase 1 may use."""
+"""Share of a time budget that phase 1 may use; with pairs or labels a third of it is the rotation's."""
 ARC_SHARE = 0.8
 """Share of what is then left that phase 2 may use; the decoder has the rest."""
 
@@ -82,11 +82,10 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
     history: dict[str, Any] = {"linear_share": 0.0}
     kind = config.train.linear_map
     maps = {"orthogonal": [False], "free": [True], "auto": [False, True] if task.supervised else [False]}[kind]
-    share_s = LINEAR_SHARE * (run.budget_s - run.elapsed_s) / len(maps)
-    for place, free in enumerate(maps):
-        steps = (config.train.linear_steps + place) // len(maps)
-        linear = LinearPhase(network, task, free=free, steps=steps)
-        history[linear.name] = run_phase(linear, run, budget_s=max(1e-3, share_s))
+    linear_s, first = LINEAR_SHARE * (run.budget_s - run.elapsed_s), 1 / 3 if len(maps) > 1 else 1.0
+    for free, share in zip(maps, (first, 1 - first), strict=False):
+        linear = LinearPhase(network, task, free=free, steps=round(share * config.train.linear_steps))
+        history[linear.name] = run_phase(linear, run, budget_s=max(1e-3, share * linear_s))
         history[f"{linear.name}_share"] = linear.settle(run)
     network.set_scale()
 
