@@ -1,0 +1,31 @@
+"""The performance page says what the latest records say."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+RECORDS = {
+    record["part"]: record["result"]
+    for record in map(json.loads, (ROOT / "benchmarks" / "records" / "speed.jsonl").read_text().splitlines())
+}
+
+
+@pytest.mark.parametrize("part", ["vectors", "codes"])
+def test_rates_are_those_of_the_record(part):
+    rates = {name: cell["per_s"] for name, cell in RECORDS[part].items() if isinstance(cell, dict)}
+    numbers = set(re.findall(r"\d[\d,.]*\d", PAGE))
+    missing = {
+        name: rate for name, rate in rates.items() if f"{rate:,}" not in numbers and f"{rate / 1e6:.1f}" not in numbers
+    }
+    assert not missing
+
+
+def test_exponents_are_those_of_the_record():
+    section = PAGE.split("## How the cost grows")[1].split("## Memory")[0]
+    for name, found in RECORDS["growth"].items():
+        assert f"{found['exponent']:.2f}" in section, name
+    assert RECORDS["codes"]["joint_tokens"] == 32
