@@ -218,12 +218,11 @@ def test_a_budget_is_respected(small_rows, tiny_config):
         validate_every=50,
     )
     started = time.monotonic()
-    model = Compressor.fit(small_rows, config=endless, budget="2s", progress=False)
-    # Training has its share; the codes of few rows need less than theirs. The upper bound is far from what busy cores
-    # need, and far below what the steps would take.
-    assert 0.6 * 2 < time.monotonic() - started < 60
+    model = Compressor.fit(small_rows, config=endless, budget="4s", progress=False)
+    # Training has its share; the codes of few rows need less than theirs.
+    assert 0.6 * 4 < time.monotonic() - started < 12
     steps = [model.facts["history"][phase][-1]["step"] for phase in ("linear", "arc", "decoder")]
-    assert all(0 < count < 100_000 for count in steps)
+    assert all(2 < count < 100_000 for count in steps)
 
 
 def test_steps_are_shared_by_the_phases(small_rows, tiny_config):

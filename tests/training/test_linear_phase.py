@@ -161,3 +161,20 @@ def test_with_supervision_the_share_that_scores_best_is_kept(make_task, monkeypa
     monkeypatch.setattr(phase, "_hits", hits)
     assert phase.settle(Run(config=task.config)) == kept
     assert float(phase.coefficients[0, 0].detach()) == kept
+
+
+def test_a_free_map_must_not_lose_against_the_klt_either(make_task, monkeypatch):
+    """Its own start may already be below the KLT, as far as a size may."""
+    phase, task, network = phase_of(make_task, free=True, pairs=True)
+    klt = task.hits([rows @ network.klt.basis for rows in task.scored])
+    better = {size: hits + 0.1 for size, hits in klt.items()}
+    monkeypatch.setattr(phase, "_hits", lambda: klt if not phase.coefficients.any() else better)
+    monkeypatch.setattr(task, "hits", lambda vectors: {size: hits + 0.5 for size, hits in klt.items()})
+    with torch.no_grad():
+        phase.coefficients.fill_(1.0)
+    monkeypatch.setattr(phase, "install", lambda: None)
+    assert phase.settle(Run(config=task.config)) == 0  # better than its start, worse than the KLT
+    monkeypatch.setattr(task, "hits", lambda vectors: klt)
+    with torch.no_grad():
+        phase.coefficients.fill_(1.0)
+    assert phase.settle(Run(config=task.config)) == 1

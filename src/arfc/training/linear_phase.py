@@ -71,20 +71,23 @@ class LinearPhase:
 
     @torch.no_grad()
     def settle(self, run: Run) -> float:
-        """Go back towards the start until no size scores below it on validation rows; return the share kept.
+        """Go back towards the start until no size scores below it or the KLT on validation rows; return the share kept.
 
         With pairs or labels, where scores are noisy and maps overfit, it is the share that scores best among those.
         """
         learned = self.coefficients.clone()
         self.coefficients.zero_()
-        floor = self._hits()
-        best, best_score = 0.0, overall(floor)
+        floors = [self._hits()]
+        if self.free:  # it may start at a rotation, which may have used up what a size may lose against the KLT
+            floors.append(self.task.hits([rows @ self.network.klt.basis for rows in self.task.scored]))
+        best, best_score = 0.0, overall(floors[0])
         for share in SHARES:
             if run.interrupted and share not in QUICK_SHARES:
                 continue
             self.coefficients.copy_(share * learned)
             hits = self._hits()
-            if self.task.keeps(hits, floor) and (not self.task.supervised or overall(hits) > best_score):
+            kept = all(self.task.keeps(hits, floor) for floor in floors)
+            if kept and (not self.task.supervised or overall(hits) > best_score):
                 best, best_score = share, overall(hits)
                 if not self.task.supervised:
                     break
