@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -82,8 +83,7 @@ def budget_s(rows: int) -> float:
 def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float) -> Fitted:
     """Fit a method on the fit rows of a set, with the supervision that the variant gives."""
     x, given = _supervision(data, variant)
-    # Budgets count processor time: on a busy machine all methods train as long as on a free one.
-    with mock.patch.object(loop, "time", SimpleNamespace(monotonic=time.process_time)):
+    with processor_clock():
         if name == "arfc" or name in ABLATIONS:
             return _ours(x, given, ABLATIONS.get(name, Config()), seed=seed, budget_s=budget_s)
         if name in RIVALS:
@@ -91,6 +91,13 @@ def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float) -
     most = BASELINE_ROWS if CATALOGUE[name].extra == "faiss" else len(x)
     kept = np.sort(np.random.default_rng(seed).permutation(len(x))[:most])
     return _classic(name, x[kept], seed=seed)
+
+
+@contextmanager
+def processor_clock() -> Iterator[None]:
+    """Let budgets count processor time: on a busy machine all methods train as long as on a free one."""
+    with mock.patch.object(loop, "time", SimpleNamespace(monotonic=time.process_time)):
+        yield
 
 
 def _supervision(data: DataSet, variant: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:

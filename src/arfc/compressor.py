@@ -102,7 +102,7 @@ class Compressor:
                 fitted = fit_network(rows, parts, config, seed=seed, run=run)
                 network = fitted.network
                 codes_s = (1 - TRAINING_SHARE) * budget_s
-                codec, klt_codec = fit_codecs(network, rows.take(parts.fit), seed=seed, run=run, budget_s=codes_s)
+                codec, klt_codec = fit_codecs(network, fitted.task, seed=seed, run=run, budget_s=codes_s)
             curve = measure_curve(network, codec, fitted.task, klt_codec=klt_codec)
             known = rows.take(np.concatenate([parts.fit, parts.validation]))
             model = cls(network, codec, SeenRows.of(known.entities.numpy()), {})

@@ -1,6 +1,7 @@
 """The driver writes one record per piece, once, in the form that the results page is made from."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 import _methods
 import quality
 from _records import read, studies
+from arfc.config import TrainConfig
+from arfc.training.loop import Run
 
 METHODS = ["truncation", "klt", "klt + bits"]
 
@@ -51,6 +54,16 @@ def test_the_page_reads_what_the_driver_writes(birds, tmp_path):
     measured(out, "--methods", *METHODS)
     (study,) = studies(read(out))
     assert (study.set, study.variant) == ("birds", "none")
+
+
+def test_budgets_count_processor_time_from_the_start_of_a_fit():
+    with _methods.processor_clock():
+        run = Run(config=TrainConfig())
+        began = time.process_time()
+        while time.process_time() - began < 0.2:
+            pass
+        time.sleep(0.3)
+        assert 0.2 <= run.elapsed_s < 0.5
 
 
 def test_every_named_method_is_of_one_kind():

@@ -7,37 +7,38 @@ import torch
 from arfc.config import TrainConfig
 from arfc.training.codecs import fit_codecs
 from arfc.training.loop import Run
-from arfc.training.task import Rows
+from arfc.training.task import Rows, Task
 
 
 @pytest.fixture
 def parts(make_task, clustered):
-    """A network, and enough rows for joint tokens."""
-    _, network = make_task()
-    return network, Rows(features=torch.nn.functional.normalize(torch.from_numpy(clustered(2400, 24)), dim=1))
+    """A network, and a task with enough fit rows for joint tokens."""
+    small, network = make_task()
+    rows = Rows(features=torch.nn.functional.normalize(torch.from_numpy(clustered(2400, 24)), dim=1))
+    return network, Task(rows, small.validation, small.config, seed=0)
 
 
 def test_codes_are_of_the_networks_vectors(parts):
-    network, rows = parts
+    network, task = parts
     heard = []
     run = Run(config=TrainConfig(), report=heard.append)
-    ours, klt = fit_codecs(network, rows, seed=0, run=run, budget_s=float("inf"))
-    vectors = network.compress(rows.features, dims=24).numpy()
+    ours, klt = fit_codecs(network, task, seed=0, run=run, budget_s=float("inf"))
+    vectors = network.compress(task.fit.features, dims=24).numpy()
     assert np.square(ours.decode(ours.encode(vectors, bytes_per_vector=24)) - vectors).sum(1).mean() < 1e-2
     assert klt.joint.tokens == 0
     assert [(now.phase, now.step) for now in heard] == [("codes", step) for step in range(1, 7)]  # 24 dims, 6 tokens
 
 
 def test_time_that_is_up_ends_them(parts):
-    network, rows = parts
+    network, task = parts
     heard = []
     run = Run(config=TrainConfig(), report=heard.append)
-    ours, _ = fit_codecs(network, rows, seed=0, run=run, budget_s=0.0)
+    ours, _ = fit_codecs(network, task, seed=0, run=run, budget_s=0.0)
     assert (len(heard), ours.joint.tokens) == (1, 0)
 
 
 def test_ctrl_c_ends_them(parts):
-    network, rows = parts
+    network, task = parts
     run = Run(config=TrainConfig())
     heard = []
 
@@ -46,5 +47,18 @@ def test_ctrl_c_ends_them(parts):
         run.interrupted = now.step == 2
 
     run.report = press
-    fit_codecs(network, rows, seed=0, run=run, budget_s=float("inf"))
+    fit_codecs(network, task, seed=0, run=run, budget_s=float("inf"))
     assert heard == [1, 2]
+
+
+@pytest.mark.parametrize("wanted", [0, 4])
+def test_the_validation_score_chooses_the_number_of_joint_tokens(parts, monkeypatch, wanted):
+    network, task = parts
+
+    def scores(task, vectors, codec, sizes):
+        assert [len(unit) for unit in vectors] == [len(unit) for unit in task.scored]
+        return dict.fromkeys(sizes, float(codec.joint.tokens == wanted))
+
+    monkeypatch.setattr("arfc.training.codecs.coded_scores", scores)
+    ours, _ = fit_codecs(network, task, seed=0, run=Run(config=TrainConfig()), budget_s=float("inf"))
+    assert ours.joint.tokens == wanted

@@ -15,7 +15,7 @@ from arfc.codec.product import StableProduct
 from arfc.codec.threads import by_threads
 from arfc.shapes import Array, Float32, Int64, UInt8
 
-LEAST_ROWS = 4 * CODEWORDS
+LEAST_ROWS = 3 * CODEWORDS
 """Fewest rows that codebooks are fitted on."""
 PATHS = 4
 """Paths that encoding follows at once: half a point of recall@10 over 2, and as good as 8 (docs/log.md)."""

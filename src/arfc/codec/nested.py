@@ -67,11 +67,13 @@ class NestedCodec:
         most_tokens: int = MOST_TOKENS,
         max_bits: int = 8,
         go_on: Callable[[int], bool] = lambda done: True,
+        judge: Callable[[NestedCodec], float] | None = None,
     ) -> NestedCodec:
-        """Fit on a sample of rows, and choose the number of joint tokens that serves held-out rows of it best.
+        """Fit on a sample of rows, and choose the number of joint tokens that serves best.
 
-        The choice is by recall@10 of the rows' own neighbours, mean over the byte ladder. Few rows get no joint tokens:
-        256 codewords need more. `go_on` is called with the number of tokens done; no more follow when it returns False.
+        `judge` scores a codec, the more the better. Without one the choice is made on held-out rows of the sample, by
+        recall@10 of their own neighbours, mean over the byte ladder. Few rows get no joint tokens: 256 codewords need
+        more. `go_on` is called with the number of tokens done; no more follow when it returns False.
 
         Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
@@ -95,13 +97,19 @@ class NestedCodec:
         joint = JointTokens.fit(centred_NP, tokens=tokens, rng=rng, go_on=go_on)
         held_HK = values_NK[np.sort(order_N[:held_out])]
         packed_HT = joint.encode(np.ascontiguousarray(held_HK[:, :JOINT_DIMS]), tokens=joint.tokens)
-        chosen = _best_tokens(joint, mean_K, held_HK, packed_HT)
-        if chosen == 0:
-            return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
-        kept = joint.first(chosen)
-        missed_HK = held_HK - _widened(kept.decode(packed_HT[:, :chosen]), held_HK.shape[1])
-        levels = ScalarCodec.fit_values(missed_HK, max_bits=max_bits)
-        return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
+
+        def cut(tokens: int) -> NestedCodec:
+            if tokens == 0:
+                return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
+            kept = joint.first(tokens)
+            missed_HK = held_HK - _widened(kept.decode(packed_HT[:, :tokens]), held_HK.shape[1])
+            levels = ScalarCodec.fit_values(missed_HK, max_bits=max_bits)
+            return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
+
+        if judge is None:
+            return cut(_best_tokens(joint, mean_K, held_HK, packed_HT))
+        choices = [cut(tokens) for tokens in reversed(TOKEN_CHOICES) if tokens <= joint.tokens]
+        return max(choices, key=judge)  # more tokens if equal
 
     @classmethod
     def _of_levels(

@@ -3,30 +3,45 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from arfc.codec import NestedCodec
 from arfc.codec.nested import MOST_TOKENS
 from arfc.model.network import Network
+from arfc.sizes import byte_ladder
 from arfc.training.corrections import compress_blocks
+from arfc.training.curve import coded_scores
 from arfc.training.loop import Run
-from arfc.training.task import Rows
+from arfc.training.task import Task
 
 CODEC_ROWS = 50_000
 """Most fit rows that the codecs see."""
 QUICK_CODEC_ROWS = 5_000
 """The same after Ctrl-C, when someone waits; nearly as good (docs/log.md)."""
+JUDGED_BYTES = 96
+"""Largest size by which the number of joint tokens is chosen: longer codes are level with each other."""
 
 
 @torch.no_grad()
 def fit_codecs(
-    network: Network, fit_rows: Rows, *, seed: int, run: Run, budget_s: float
+    network: Network, task: Task, *, seed: int, run: Run, budget_s: float
 ) -> tuple[NestedCodec, NestedCodec]:
-    """Fit codecs on rows of all modalities: the model's own, and KLT + bits to compare it with."""
-    entities_ND = fit_rows.entities
+    """Fit codecs on fit rows of all modalities: the model's own, and KLT + bits to compare it with.
+
+    The number of joint tokens of the model's own is the one with the best validation score, mean over short sizes.
+    """
+    entities_ND = task.fit.entities
     most = QUICK_CODEC_ROWS if run.interrupted else CODEC_ROWS
     chosen_ND = entities_ND[:: -(-len(entities_ND) // most)]
     ours_ND = compress_blocks(network, chosen_ND, dims=network.width)
     klt_ND = chosen_ND @ network.klt.basis
     go_on = run.counter("codes", MOST_TOKENS, budget_s=budget_s)
-    return NestedCodec.fit(ours_ND.numpy(), seed=seed, go_on=go_on), NestedCodec.fit(klt_ND.numpy(), most_tokens=0)
+    scored = [compress_blocks(network, unit_ND, dims=network.width) for unit_ND in task.scored]
+    sizes = [size for size in byte_ladder(network.width, network.width) if size <= JUDGED_BYTES]
+
+    def judge(codec: NestedCodec) -> float:
+        return float(np.mean(list(coded_scores(task, scored, codec, sizes).values())))
+
+    ours = NestedCodec.fit(ours_ND.numpy(), seed=seed, go_on=go_on, judge=None if run.interrupted else judge)
+    return ours, NestedCodec.fit(klt_ND.numpy(), most_tokens=0)

@@ -34,7 +34,7 @@ def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec
     methods = {"arfc": ours, "klt": klt, "truncation": task.scored}
     floats = {name: means(task.hits(vectors)) for name, vectors in methods.items()}
     sizes = byte_ladder(width, width)
-    coded = {"arfc": _coded(task, ours, codec, sizes), "klt": _coded(task, klt, klt_codec, sizes)}
+    coded = {"arfc": coded_scores(task, ours, codec, sizes), "klt": coded_scores(task, klt, klt_codec, sizes)}
     kind = "pairs" if rows.partners is not None else "labels" if rows.labels is not None else "features"
     return {
         "metric": METRICS[kind],
@@ -49,8 +49,8 @@ def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec
     }
 
 
-def _coded(task: Task, vectors: list[Tensor], codec: NestedCodec, sizes: Sequence[int]) -> dict[int, float]:
-    """Return the score per number of bytes: whole vectors ask for decoded codes."""
+def coded_scores(task: Task, vectors: list[Tensor], codec: NestedCodec, sizes: Sequence[int]) -> dict[int, float]:
+    """Return the score per number of bytes: the vectors of `task.scored`, whole, ask for their decoded codes."""
     packed = [codec.encode(full.numpy(), bytes_per_vector=max(sizes)) for full in vectors]
     scores = {}
     for size in sizes:

@@ -61,7 +61,7 @@ class Run:
     budget_s: float = float("inf")
     report: Callable[[Progress], None] = lambda progress: None
     checkpoints: Checkpoints | None = None
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=lambda: time.monotonic())
     earlier_s: float = 0.0
     """Time that the fit had used before it was resumed."""
     has_model: bool = False
