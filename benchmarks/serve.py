@@ -2,8 +2,9 @@
 
 All three are measured in one run on loopback, in turns, so that whatever else the machine does hits them alike. What
 counts is the difference to the bare encoder: per repeat on the clock, client included; between the fastest requests of
-both, which other work on the machine has disturbed least; and in processor time of the servers, without the client. The
-number of requests is bounded; a run takes about a minute.
+both, which other work on the machine has disturbed least; and in processor time of the servers, without the client.
+Servers are asked by plain HTTP on a connection that is kept, and once more by the official client, which takes its own
+milliseconds wherever it asks. The number of requests is bounded; a run takes about a minute.
 
 Shape letters: N texts, D dims of the encoder, K dims asked for.
 """
@@ -11,12 +12,15 @@ Shape letters: N texts, D dims of the encoder, K dims asked for.
 from __future__ import annotations
 
 import argparse
+import base64
+import http.client
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import urlsplit
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -46,6 +51,7 @@ REQUESTS = {1: 12, 8: 4, 32: 2}
 """Inputs of a request -> requests per repeat."""
 CALLERS = 8
 BARE, SERVED, IN_FRONT = "bare encoder", "arfc serve --encoder", "arfc serve --upstream, in front of it"
+BY_CLIENT = f"{SERVED}, official client"
 Ask = Callable[[list[str]], Any]
 
 
@@ -80,10 +86,16 @@ def run(*, repeats: int) -> dict[str, Any]:
             server([*common, "--encoder", str(folder)]) as first,
             server([*common, "--upstream", f"{first}/v1"]) as second,
         ):
-            asks: dict[str, Ask] = {BARE: bare, SERVED: through(first), IN_FRONT: through(second)}
+            asks: dict[str, Ask] = {
+                BARE: bare,
+                SERVED: plainly(first),
+                BY_CLIENT: through(first),
+                IN_FRONT: plainly(second),
+            }
             busy = {
                 BARE: time.process_time,
                 SERVED: lambda: processor_s(first),
+                BY_CLIENT: lambda: processor_s(first),
                 IN_FRONT: lambda: processor_s(first) + processor_s(second),
             }
             check(asks, model, texts[:8])
@@ -141,8 +153,25 @@ def through(url: str) -> Ask:
     """Return what asks a server as its users do, with the official client."""
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
 
-    def ask(some: list[str]) -> Any:
-        return client.embeddings.create(model="minilm", input=some, dimensions=DIMS).data
+    def ask(some: list[str]) -> np.ndarray:
+        answer = client.embeddings.create(model="minilm", input=some, dimensions=DIMS)
+        return np.array([one.embedding for one in answer.data])
+
+    return ask
+
+
+def plainly(url: str) -> Ask:
+    """Return what asks a server and reads its answer with the standard library; each thread keeps a connection."""
+    kept = threading.local()
+
+    def ask(some: list[str]) -> np.ndarray:
+        if not hasattr(kept, "connection"):
+            kept.connection = http.client.HTTPConnection(urlsplit(url).netloc)
+        body = {"model": "minilm", "input": some, "dimensions": DIMS, "encoding_format": "base64"}
+        kept.connection.request("POST", "/v1/embeddings", json.dumps(body), {"Content-Type": "application/json"})
+        answer = kept.connection.getresponse()
+        data = json.loads(answer.read())["data"]
+        return np.stack([np.frombuffer(base64.b64decode(one["embedding"]), "<f4") for one in data])
 
     return ask
 
@@ -151,10 +180,10 @@ def check(asks: dict[str, Ask], model: Compressor, texts: list[str]) -> None:
     """See to it that the servers answer right."""
     expected_NK = model.compress(asks[BARE](texts), dims=DIMS)
     expected_NK /= np.linalg.norm(expected_NK, axis=1, keepdims=True)
-    answer_NK = np.array([one.embedding for one in asks[SERVED](texts)])
-    np.testing.assert_allclose(answer_NK, expected_NK, atol=1e-5)
+    for way in (SERVED, BY_CLIENT):
+        np.testing.assert_allclose(asks[way](texts), expected_NK, atol=1e-5)
     # The second server compresses what the first has compressed at full width.
-    assert np.array([one.embedding for one in asks[IN_FRONT](texts)]).shape == expected_NK.shape
+    assert asks[IN_FRONT](texts).shape == expected_NK.shape
 
 
 def processor_s(url: str) -> float:

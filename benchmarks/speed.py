@@ -32,8 +32,8 @@ from arfc.codec import NestedCodec, ScalarCodec
 from arfc.codec.joint import JointTokens
 from arfc.codec.nested import JOINT_DIMS, MOST_TOKENS
 from arfc.config import Config, ModelConfig, TrainConfig
-from arfc.model.network import Network
-from arfc.model.steady import BLOCK_ROWS, by_blocks
+from arfc.model.network import OPEN_BLOCK_ROWS, Network
+from arfc.model.steady import by_blocks
 from arfc.rivals import MlpAdaptor
 from arfc.search.shortlist import scan
 from quality import PROVENANCE
@@ -77,7 +77,7 @@ def vectors(model: Compressor) -> Part:
     open_model = with_network(model, opened(model.network))
     adaptor = MlpAdaptor.fit(made_rows(2000), steps=2, seed=0)
     quantiser = faiss_rq(made_rows(FIT_ROWS, seed=1), steps=32)
-    block = torch.from_numpy(x[:BLOCK_ROWS])
+    block = torch.from_numpy(x[:OPEN_BLOCK_ROWS])
     bare = bare_products(lambda: open_model.network.compress(block, dims=WIDTH // 4))
     contestants: dict[str, tuple[int, Callable[[], Any]]] = {
         "arfc, linear, ratio 4": (len(many), lambda: model.compress(many, dims=WIDTH // 4)),
@@ -85,7 +85,10 @@ def vectors(model: Compressor) -> Part:
         "arfc, all tokens open, ratio 1": (len(x), lambda: open_model.compress(x, dims=WIDTH)),
         "arfc, all tokens open, ratio 4": (len(x), lambda: open_model.compress(x, dims=WIDTH // 4)),
         "arfc, all tokens open, ratio 16": (len(x), lambda: open_model.compress(x, dims=WIDTH // 16)),
-        "its matrix products alone, ratio 4": (len(x), lambda: by_blocks(lambda rows: (bare(), rows)[1], x)),
+        "its matrix products alone, ratio 4": (
+            len(x),
+            lambda: by_blocks(lambda rows: (bare(), rows)[1], x, block_rows=OPEN_BLOCK_ROWS),
+        ),
         "faiss RQ, beam 5, 32 bytes": (512, lambda: quantiser.compute_codes(x[:512])),
     }
     return rates(contestants)
@@ -175,7 +178,7 @@ def growth(model: Compressor) -> Part:
 
 
 def _compress(network: Network, x: np.ndarray, dims: int) -> np.ndarray:
-    return by_blocks(lambda rows: network.compress(rows, dims=dims), x)
+    return network.compress_rows(x, dims=dims)
 
 
 def start_up(model: Compressor) -> Part:

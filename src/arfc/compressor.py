@@ -290,7 +290,7 @@ class Compressor:
 
     def _vectors(self, block_ND: Array, *, dims: int) -> np.ndarray:
         norms_N = np.linalg.norm(block_ND, axis=1, keepdims=True)
-        return by_blocks(lambda unit: self.network.compress(unit, dims=dims), block_ND / norms_N) * norms_N
+        return self.network.compress_rows(block_ND / norms_N, dims=dims) * norms_N
 
     def _decoded(self, block_NK: Array) -> np.ndarray:
         # A prefix doesn't tell its row's length, and the decoder knows unit rows only: the mean length stands in.

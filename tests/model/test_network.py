@@ -1,5 +1,6 @@
 """The joined network: starts as the KLT, any prefix is the head of the whole, decodes without loss."""
 
+import copy
 import functools
 import math
 
@@ -105,6 +106,22 @@ def opened(width):
 
 def compressed(model, x, dims):
     return by_blocks(lambda rows: model.compress(rows, dims=dims), x)
+
+
+@settings(max_examples=20)
+@given(width=st.sampled_from(WIDTHS), closed=st.booleans(), seed=st.integers(0, 99), data=st.data())
+def test_many_rows_are_compressed_as_each_is_alone(width, closed, seed, data):
+    model, x, whole = opened(width)
+    if closed:
+        model = copy.deepcopy(model)
+        model.opening.fill_(0.0)
+        model.refresh()
+        whole = model.compress(torch.from_numpy(x), dims=width).numpy()
+    rows = np.random.default_rng(seed).permutation(256)[: data.draw(st.integers(1, 256))]
+    dims = data.draw(st.integers(1, width))
+    made = model.compress_rows(x[rows], dims=dims)
+    np.testing.assert_allclose(made, whole[rows, :dims], atol=2e-5)
+    np.testing.assert_array_equal(model.compress_rows(x[rows[-1:]], dims=width)[:, :dims], made[-1:])
 
 
 @settings(max_examples=30)

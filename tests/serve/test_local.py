@@ -1,12 +1,16 @@
 """A sentence-transformers folder as the encoder: what it reads, and what it refuses."""
 
+import asyncio
 import sys
+import threading
 
 import numpy as np
 import pytest
 
 from arfc.errors import InputError, MissingExtraError, ShapeError
 from arfc.serve import check_serve
+from arfc.serve.batching import COMPUTE_THREAD, compute_thread
+from arfc.serve.body import Asked
 from arfc.serve.config import ServeConfig
 from arfc.serve.local import LocalEncoder, load_encoder
 from arfc.serve.metrics import Metrics
@@ -16,8 +20,8 @@ LONG = "word " * 300
 
 @pytest.fixture
 def build(small, fitted_model):
-    def make(*, model=fitted_model, encoder=small, truncate=False):
-        settings = {"name": "small", "truncate": truncate, "config": ServeConfig(), "metrics": Metrics()}
+    def make(*, model=fitted_model, encoder=small, truncate=False, **more):
+        settings = {"name": "small", "truncate": truncate, "config": ServeConfig(), "metrics": Metrics(), **more}
         return LocalEncoder(model, encoder, **settings)
 
     return make
@@ -78,3 +82,27 @@ def test_an_encoder_without_a_fast_tokenizer_is_refused(build):
 
     with pytest.raises(InputError, match="the encoder must have a fast tokenizer, got WhitespaceTokenizer"):
         build(encoder=SentenceTransformer(modules=[BoW(["a", "text"])], device="cpu"))
+
+
+def test_everything_is_computed_in_the_thread_that_is_given(build, small, monkeypatch):
+    threads = []
+    plain = type(small).encode
+
+    def encode(self, *args, **options):
+        threads.append(threading.current_thread().name)
+        return plain(self, *args, **options)
+
+    monkeypatch.setattr(type(small), "encode", encode)
+    thread = compute_thread()
+    encoder = build(thread=thread)
+    asked = Asked(inputs=["a text"], dims=encoder.width, model="small", base64=False, extras={})
+
+    async def once():
+        await encoder.start()
+        try:
+            return await encoder.embed(asked, {})
+        finally:
+            await encoder.close()
+
+    assert asyncio.run(once()).rows.shape == (1, encoder.width)
+    assert threads == [COMPUTE_THREAD + "_0"] * 2  # one text to learn the width, and the one that was asked

@@ -16,9 +16,10 @@ from arfc.serve import check_serve
 from arfc.serve.config import ServeConfig
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from arfc.compressor import Compressor
     from arfc.serve.encoder import Encoder
-    from arfc.serve.metrics import Metrics
 
 
 def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,6 +83,7 @@ def serve_command(
     from arfc.compressor import Compressor
     from arfc.serve import corpus as texts
     from arfc.serve.app import make_app
+    from arfc.serve.batching import compute_thread
     from arfc.serve.demo import Demo
     from arfc.serve.logs import LOG, log_to
     from arfc.serve.metrics import Metrics
@@ -89,11 +91,13 @@ def serve_command(
 
     searched = None if no_page else texts.standard_library() if corpus is None else texts.from_file(corpus)
     with bind(config.host, config.port) as bound:
-        model, metrics = Compressor.load(model_path), Metrics()
+        thread, metrics = compute_thread(), Metrics()
+        model = thread.submit(Compressor.load, model_path).result()
+        common: dict[str, Any] = {"config": config, "metrics": metrics, "thread": thread}
         if encoder is not None:
-            source = _local(model, encoder, name, truncate, config, metrics)
+            source = _local(model, encoder, name, truncate=truncate, **common)
         else:
-            source = _upstream(model, str(upstream), name, _key(upstream_key_env), config, metrics)
+            source = _upstream(model, str(upstream), name, key=_key(upstream_key_env), **common)
         demo = None if searched is None else Demo(source, searched, curve=model.curve)
         server = Server(
             make_app(source, config, metrics, demo=demo),
@@ -109,22 +113,19 @@ def serve_command(
 
 
 def _local(
-    model: Compressor, folder: Path, name: str | None, truncate: bool, config: ServeConfig, metrics: Metrics
+    model: Compressor, folder: Path, name: str | None, *, thread: ThreadPoolExecutor, **settings: Any
 ) -> Encoder:
     from arfc.serve.local import LocalEncoder, load_encoder
 
-    named = name or folder.resolve().name
-    return LocalEncoder(model, load_encoder(folder), name=named, truncate=truncate, config=config, metrics=metrics)
+    encoder = thread.submit(load_encoder, folder).result()
+    return LocalEncoder(model, encoder, name=name or folder.resolve().name, thread=thread, **settings)
 
 
-def _upstream(
-    model: Compressor, url: str, name: str | None, key: str | None, config: ServeConfig, metrics: Metrics
-) -> Encoder:
+def _upstream(model: Compressor, url: str, name: str | None, *, key: str | None, **settings: Any) -> Encoder:
     from arfc.serve.upstream import UpstreamEncoder, ask_name, check_url
 
     url = check_url(url)
-    named = name or ask_name(url, key=key)
-    return UpstreamEncoder(model, url, name=named, key=key, config=config, metrics=metrics)
+    return UpstreamEncoder(model, url, name=name or ask_name(url, key=key), key=key, **settings)
 
 
 def _key(variable: str | None) -> str | None:

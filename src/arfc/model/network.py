@@ -1,22 +1,31 @@
 """The whole network: KLT, linear map, ARC, MoS and decoder joined."""
-# B batch, D feature dims, K dims kept, T tokens, W token width, S solutions, O open tokens
+# N rows, B batch, D feature dims, K dims kept, T tokens, W token width, S solutions, O open tokens
 
 from __future__ import annotations
 
 import math
+from functools import partial
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from arfc.codec.product import StableProduct
+from arfc.codec.threads import by_threads
 from arfc.config import ModelConfig
 from arfc.model.arc import Arc
 from arfc.model.decoder import Decoder, linear_estimator
 from arfc.model.klt import Klt
 from arfc.model.linear import LinearMap, rotated_dims
 from arfc.model.mos import Mos
-from arfc.model.steady import product, widen
-from arfc.shapes import Float, Tensor
+from arfc.model.steady import by_blocks, product, widen
+from arfc.shapes import Array, Float, Float32, Tensor
+
+OPEN_BLOCK_ROWS = 64
+"""Rows that go through ARC at once. Blocks of 256 make a fifth more rows a second, and one row takes four times as long
+(docs/log.md)."""
+LINEAR_BLOCK_ROWS = 4096
 
 
 class Network(nn.Module):
@@ -64,6 +73,7 @@ class Network(nn.Module):
         self._inverse = torch.linalg.inv(self.klt.basis.double() @ weight).float()
         self._covariance = weight.T @ torch.diag(self.klt.energy.double()) @ weight
         self._estimators: dict[int, Tensor] = {}
+        self._steady_projection: StableProduct | None = None
         used = torch.nonzero(self.opening > 0)
         self._open = int(used.max()) + 1 if len(used) else 0
 
@@ -94,6 +104,18 @@ class Network(nn.Module):
             refined = self._opened(linear_BTW, self.corrected(linear_BTW, tokens=open_needed)[0])
             made = [*refined.unbind(1), *made[open_needed:needed]]
         return torch.cat(made, 1)[:, :dims]
+
+    def compress_rows(self, unit_ND: Float32[Array, "N D"], *, dims: int) -> Float32[Array, "N K"]:
+        """Return what `compress` makes of any number of rows, none of which depends on the others.
+
+        A linear model is one product, in tiles, which serves one row as well as many.
+        """
+        if self._open:
+            return by_blocks(lambda unit_BD: self.compress(unit_BD, dims=dims), unit_ND, block_rows=OPEN_BLOCK_ROWS)
+        if self._steady_projection is None:
+            self._steady_projection = StableProduct(self._projection.numpy())
+        apply = partial(self._steady_projection, columns=dims)
+        return by_threads(apply, np.asarray(unit_ND, dtype=np.float32), block_rows=LINEAR_BLOCK_ROWS)
 
     def corrected(
         self, linear_BTW: Float[Tensor, "B T W"], *, tokens: int

@@ -14,8 +14,8 @@ from torch.nn import functional
 from arfc.shapes import Array, Tensor
 
 BLOCK_ROWS = 256
-"""Rows go through the network in blocks of exactly this many, the last one padded: a matrix product rounds by its
-shape, and so no row's result depends on how many came with it."""
+"""Rows go through a function in blocks of exactly so many, the last one padded: a matrix product rounds by its shape,
+and so no row's result depends on how many came with it."""
 COLUMNS = 16
 """Columns of a product are a multiple of this: in narrower ones the rounding depends on where a row stands (MKL: 5 to 7
 and 9 to 11 columns)."""
@@ -33,20 +33,20 @@ def product(rows_NK: Tensor, matrix_KM: Tensor) -> Tensor:
     return (rows_NK @ widen(matrix_KM))[..., : matrix_KM.shape[-1]]
 
 
-def by_blocks(apply: Callable[[Tensor], Tensor], rows_NK: Array) -> Array:
-    """Apply a function to float32 rows in blocks of `BLOCK_ROWS`, the last one padded with its own last row.
+def by_blocks(apply: Callable[[Tensor], Tensor], rows_NK: Array, *, block_rows: int = BLOCK_ROWS) -> Array:
+    """Apply a function to float32 rows in blocks of `block_rows`, the last one padded with its own last row.
 
     Each block is computed by one thread, since threads split sums and so change their rounding; as many blocks as torch
     has threads run at the same time.
     """
 
     def run(start: int) -> Array:
-        block_nK = rows_NK[start : start + BLOCK_ROWS]
-        padded = np.pad(block_nK, ((0, BLOCK_ROWS - len(block_nK)), (0, 0)), mode="edge")
+        block_nK = rows_NK[start : start + block_rows]
+        padded = np.pad(block_nK, ((0, block_rows - len(block_nK)), (0, 0)), mode="edge")
         with torch.no_grad():  # holds for the thread it is called in
             return apply(torch.from_numpy(padded)).numpy()[: len(block_nK)]
 
-    starts = range(0, len(rows_NK), BLOCK_ROWS)
+    starts = range(0, len(rows_NK), block_rows)
     with _ALONE:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)

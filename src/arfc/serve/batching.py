@@ -18,6 +18,16 @@ from arfc.serve.errors import busy
 from arfc.shapes import Array
 
 MOST_RETRY_AFTER_S = 60
+COMPUTE_THREAD = "arfc-compute"
+
+
+def compute_thread() -> ThreadPoolExecutor:
+    """Return the one thread in which a server loads its models and computes.
+
+    Wherever torch computes in two threads of a process, each has a team of helpers, and these slow each other down: a
+    text that takes 11 ms took 17 because the model had been loaded in another thread (docs/log.md).
+    """
+    return ThreadPoolExecutor(1, thread_name_prefix=COMPUTE_THREAD)
 
 
 @dataclass(kw_only=True)
@@ -54,6 +64,7 @@ class Batcher:
         *,
         batch_inputs: int,
         max_waiting: int,
+        thread: ThreadPoolExecutor | None = None,
         watch: Callable[[int, float], None] | None = None,
     ) -> None:
         self._apply = apply
@@ -64,7 +75,7 @@ class Batcher:
         self._wake = asyncio.Event()
         self._closing = False
         self._input_s = 0.0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="arfc-batches")
+        self.thread = thread or compute_thread()
         self._task: asyncio.Task[None] | None = None
         self.waiting = 0
         """Inputs that are in no batch yet."""
@@ -81,7 +92,7 @@ class Batcher:
             await self._task
         for job in self._jobs:
             job.done.cancel()
-        self._thread.shutdown()
+        self.thread.shutdown()
 
     async def submit(self, inputs: Sequence[Any], *, dims: int) -> Array:
         """Return the rows of some inputs, (n, dims).
@@ -129,7 +140,7 @@ class Batcher:
         dims = max(piece.job.dims for piece in pieces)
         started = time.perf_counter()
         try:
-            rows_nK = await asyncio.get_running_loop().run_in_executor(self._thread, self._apply, inputs, dims)
+            rows_nK = await asyncio.get_running_loop().run_in_executor(self.thread, self._apply, inputs, dims)
         except Exception as error:
             if len(pieces) > 1:  # one that fails must not take its neighbours along
                 for piece in pieces:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,12 @@ class LocalEncoder:
         truncate: bool,
         config: ServeConfig,
         metrics: Metrics,
+        thread: ThreadPoolExecutor | None = None,
     ) -> None:
-        """Raises: InputError for an encoder without a fast tokenizer, ShapeError for one of another width."""
+        """Compute in `thread`, where model and encoder should have been loaded too (`compute_thread`).
+
+        Raises: InputError for an encoder without a fast tokenizer, ShapeError for one of another width.
+        """
         self.name = name
         self.width = model.width
         self._model = model
@@ -76,9 +81,10 @@ class LocalEncoder:
             self._compressed,
             batch_inputs=config.batch_inputs,
             max_waiting=config.max_waiting_inputs,
+            thread=thread,
             watch=metrics.saw_batch,
         )
-        width = self._encoded(["a text"]).shape[1]
+        width = self.batcher.thread.submit(self._encoded, ["a text"]).result().shape[1]
         if width != model.width:
             raise ShapeError(
                 f"the encoder must have {model.width} dims as the model has, got {width}; "

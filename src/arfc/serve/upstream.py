@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,8 +76,17 @@ class UpstreamEncoder:
     """
 
     def __init__(
-        self, model: Compressor, url: str, *, name: str, key: str | None, config: ServeConfig, metrics: Metrics
+        self,
+        model: Compressor,
+        url: str,
+        *,
+        name: str,
+        key: str | None,
+        config: ServeConfig,
+        metrics: Metrics,
+        thread: ThreadPoolExecutor | None = None,
     ) -> None:
+        """Compress in `thread`, where the model should have been loaded too (`compute_thread`)."""
         self.name = name
         self.width = model.width
         # A caller's key is passed on, unless it is the key of this server or the upstream's key is known.
@@ -94,6 +104,7 @@ class UpstreamEncoder:
             self._compressed,
             batch_inputs=config.max_inputs,
             max_waiting=config.max_waiting_inputs,
+            thread=thread,
             watch=metrics.saw_batch,
         )
 
