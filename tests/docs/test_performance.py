@@ -29,3 +29,22 @@ def test_exponents_are_those_of_the_record():
     for name, found in RECORDS["growth"].items():
         assert f"{found['exponent']:.2f}" in section, name
     assert RECORDS["codes"]["joint_tokens"] == 32
+
+
+def test_the_budgeted_fit_is_that_of_the_record():
+    record = json.loads((ROOT / "benchmarks" / "records" / "fit_speed.jsonl").read_text().splitlines()[-1])
+    shares = [share for sizes in record["kept"].values() for share in sizes.values()]
+    page = " ".join(PAGE.split())
+    assert f"takes {record['whole']['seconds']:.0f} s on these cores" in page
+    assert f"With `--budget {record['budget']}` it took {record['short']['seconds']:.0f} s" in page
+    assert f"has {min(shares):.1%} to {max(shares):.1%} of the score".replace("%", " %") in page
+
+
+def test_a_query_takes_what_the_record_says():
+    linear, opened = RECORDS["one_query"]["linear"], RECORDS["one_query"]["all tokens open"]
+    page = " ".join(PAGE.split())
+    assert f"One query takes a linear model {linear['p50_ms']:.2f} ms".replace("0.", ".") in page
+    assert (
+        f"within {linear['p99_ms']:.2f} ms".replace("0.", ".") in page
+        and f"an open one {opened['p50_ms']:.1f} ms" in page
+    )
