@@ -79,13 +79,15 @@ def vectors(model: Compressor) -> Part:
     quantiser = faiss_rq(made_rows(FIT_ROWS, seed=1), steps=32)
     block = torch.from_numpy(x[:OPEN_BLOCK_ROWS])
     bare = bare_products(lambda: open_model.network.compress(block, dims=WIDTH // 4))
+    given, matrix = torch.from_numpy(many), torch.randn(WIDTH, WIDTH // 4)
     contestants: dict[str, tuple[int, Callable[[], Any]]] = {
         "arfc, linear, ratio 4": (len(many), lambda: model.compress(many, dims=WIDTH // 4)),
+        "its matrix product alone": (len(many), lambda: given @ matrix),
         "MLP adaptor": (len(x), lambda: adaptor.compress(x, dims=WIDTH // 4)),
         "arfc, all tokens open, ratio 1": (len(x), lambda: open_model.compress(x, dims=WIDTH)),
         "arfc, all tokens open, ratio 4": (len(x), lambda: open_model.compress(x, dims=WIDTH // 4)),
         "arfc, all tokens open, ratio 16": (len(x), lambda: open_model.compress(x, dims=WIDTH // 16)),
-        "its matrix products alone, ratio 4": (
+        "the open model's matrix products alone": (
             len(x),
             lambda: by_blocks(lambda rows: (bare(), rows)[1], x, block_rows=OPEN_BLOCK_ROWS),
         ),

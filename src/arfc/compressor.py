@@ -289,8 +289,7 @@ class Compressor:
         return features
 
     def _vectors(self, block_ND: Array, *, dims: int) -> np.ndarray:
-        norms_N = np.linalg.norm(block_ND, axis=1, keepdims=True)
-        return self.network.compress_rows(block_ND / norms_N, dims=dims) * norms_N
+        return self.network.compress_rows(block_ND, dims=dims)
 
     def _decoded(self, block_NK: Array) -> np.ndarray:
         # A prefix doesn't tell its row's length, and the decoder knows unit rows only: the mean length stands in.

@@ -8,8 +8,8 @@ import numpy as np
 from arfc.shapes import Array, Float32
 
 _ROWS = 16
-_COLUMNS = 128
-_INNER = 128
+_COLUMNS = 32
+_INNER = 512
 
 
 class StableProduct:

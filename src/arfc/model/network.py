@@ -105,17 +105,19 @@ class Network(nn.Module):
             made = [*refined.unbind(1), *made[open_needed:needed]]
         return torch.cat(made, 1)[:, :dims]
 
-    def compress_rows(self, unit_ND: Float32[Array, "N D"], *, dims: int) -> Float32[Array, "N K"]:
-        """Return what `compress` makes of any number of rows, none of which depends on the others.
+    def compress_rows(self, rows_ND: Float32[Array, "N D"], *, dims: int) -> Float32[Array, "N K"]:
+        """Return `compress` of any number of rows of any length, each times its length; none depends on the others.
 
-        A linear model is one product, in tiles, which serves one row as well as many.
+        A linear model is one product, in tiles, which serves one row as well as many, and lengths pass through it.
         """
         if self._open:
-            return by_blocks(lambda unit_BD: self.compress(unit_BD, dims=dims), unit_ND, block_rows=OPEN_BLOCK_ROWS)
+            norms_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
+            apply = partial(self.compress, dims=dims)
+            compressed_NK: Array = by_blocks(apply, rows_ND / norms_N1, block_rows=OPEN_BLOCK_ROWS) * norms_N1
+            return compressed_NK
         if self._steady_projection is None:
             self._steady_projection = StableProduct(self._projection.numpy())
-        apply = partial(self._steady_projection, columns=dims)
-        return by_threads(apply, np.asarray(unit_ND, dtype=np.float32), block_rows=LINEAR_BLOCK_ROWS)
+        return by_threads(partial(self._steady_projection, columns=dims), rows_ND, block_rows=LINEAR_BLOCK_ROWS)
 
     def corrected(
         self, linear_BTW: Float[Tensor, "B T W"], *, tokens: int
