@@ -87,7 +87,7 @@ def best(queries_QK, rows_NK):
     return np.stack([np.argsort(-(rows_NK @ query_K), kind="stable")[:10] for query_K in queries_QK])
 
 
-@pytest.mark.parametrize(("form", "keep"), [("bytes", 0.8), ("floats", 0.8), ("bytes", 0.9)])
+@pytest.mark.parametrize(("form", "keep"), [("bytes", 0.9), ("floats", 0.8), ("floats", 0.9)])
 def test_one_half_chooses_and_the_other_reports(model, rows, form, keep):
     result = plan(model, rows, keep=keep)
     sample = draw([open_features(rows)], None, model.seen, queries=2000, seed=0)
@@ -116,10 +116,10 @@ def test_one_half_chooses_and_the_other_reports(model, rows, form, keep):
 
 
 def test_codes_longer_than_the_ladder_are_searched_too(model, rows, result, monkeypatch):
-    monkeypatch.setattr(module, "byte_ladder", lambda width, largest: (2,))
+    monkeypatch.setattr(module, "byte_ladder", lambda width, largest: (1,))
     answer = entry(plan(model, rows, keep=0.8), "bytes")["smallest"]
     assert answer == entry(result, "bytes")["smallest"]
-    assert answer["bytes"] > 2
+    assert answer["bytes"] > 1
 
 
 def test_bytes_saved_follow_from_the_size(result):
