@@ -204,7 +204,7 @@ def test_a_phase_without_steps_is_left_out(rows, tiny_config, name):
     steps = dict.fromkeys(PHASES, 2) | {name: 0}
     model = Compressor.fit(rows, config=tiny_config(**steps), progress=heard.append)
     phase = name.removesuffix("_steps")
-    assert {now.phase for now in heard} == {"linear", "arc", "decoder"} - {phase}
+    assert {now.phase for now in heard} == {"linear", "arc", "decoder", "codes"} - {phase}
     assert [entry["step"] for entry in model.facts["history"][phase]] == [0]
 
 

@@ -89,8 +89,8 @@ def test_full_width_comes_back_without_loss(arfc, fitted):
         (["--ratio", "0.5"], "ratio must be finite and at least 1, got 0.5"),
         (["--ratio", "nan"], "ratio must be finite and at least 1, got nan"),
         (["--ratio", "25"], "ratio must leave at least one of 24 dims, got 25"),
-        (["--bytes", "0"], "bytes must be between 1 and 24, got 0"),
-        (["--bytes", "99"], "bytes must be between 1 and 24, got 99"),
+        (["--bytes", "0"], r"bytes must be between 1 and \d+, got 0"),
+        (["--bytes", "99"], r"bytes must be between 1 and \d+, got 99"),
         ([], "exactly one of --dims, --ratio and --bytes must be given, got none; see arfc compress --help"),
         (["--dims", "8", "--bytes", "8"], "exactly one of .* must be given, got --dims and --bytes"),
         (["--dims", "8", "--ratio", "0"], "exactly one of .* must be given, got --dims and --ratio"),
@@ -173,7 +173,7 @@ def test_decompress_refuses_what_is_not_compressed(refused, fitted, tmp_path):
 
     refused("decompress", "none.npy", "-m", fitted.model, "-o", "b.npy", match="input must be an existing file")
     refuse(np.ones((3, 25), np.float32), "compressed vectors must have at most 24 dims, got 25")
-    refuse(np.ones((3, 25), np.uint8), "bytes must be between 1 and 24, got 25")
+    refuse(np.ones((3, 99), np.uint8), r"bytes must be between 1 and \d+, got 99")
     refuse(np.ones(3, np.uint8), r"codes must have shape \(N, B\) with B >= 1, got \(3,\)")
     refuse(np.ones((3, 5), np.int64), "input must hold floats or uint8 codes, got int64")
     refuse(np.full((3, 5), np.nan), r"compressed vectors must be finite and not zero, got NaN or Inf in 3 rows")
