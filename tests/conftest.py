@@ -98,6 +98,7 @@ def tiny_config():
             "linear_steps": 12,
             "arc_steps": 12,
             "decoder_steps": 8,
+            "code_rounds": 2,
             "anchors": 8,
             "arc_anchors": 8,
             "neighbours": 7,

@@ -53,6 +53,8 @@ class TrainConfig:
     """Steps that train ARC, MoS and the decoder with the linear map fixed (phase 2)."""
     decoder_steps: int = 300
     """Steps that train the decoder alone, everything else fixed (phase 3)."""
+    code_rounds: int = 50
+    """Rounds that learn the first group of codebooks together, later ones half as many; 0: one after another."""
     anchors: int = 128
     """Random rows per batch; each brings its nearest neighbours along."""
     arc_anchors: int = 64
@@ -112,7 +114,7 @@ class TrainConfig:
     """Validations of phase 2 before one is better than the linear map; without one the phase ends there."""
 
     def __post_init__(self) -> None:
-        for name in ("linear_steps", "arc_steps", "decoder_steps"):
+        for name in ("linear_steps", "arc_steps", "decoder_steps", "code_rounds"):
             _require(
                 _is_count(getattr(self, name), least=0), f"{name} must be a whole number >= 0", getattr(self, name)
             )
@@ -155,7 +157,8 @@ class Config:
 
         Each phase has its share, rounded down, and what is left over goes one by one to those that lost most by it, the
         earlier one if equal. So with fewer steps than phases some have none: 1 step of the defaults is the linear
-        map's. A phase without steps stays without; where none has any, the total is 0.
+        map's. A phase without steps stays without; where none has any, the total is 0. Fewer steps than the config's
+        take the same share of the rounds of the codebooks.
 
         Raises: ConfigError.
         """
@@ -169,7 +172,8 @@ class Config:
         lost = [steps * count % total for count in planned]
         for index in sorted(range(len(names)), key=lambda i: -lost[i])[: sum(lost) // total]:
             scaled[index] += 1
-        train = dataclasses.replace(self.train, **dict(zip(names, scaled, strict=True)))
+        rounds = min(self.train.code_rounds, -(-self.train.code_rounds * steps // total))
+        train = dataclasses.replace(self.train, code_rounds=rounds, **dict(zip(names, scaled, strict=True)))
         return dataclasses.replace(self, train=train)
 
     def to_dict(self) -> dict[str, Any]:

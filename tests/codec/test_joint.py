@@ -1,9 +1,9 @@
-"""Joint tokens: each names what those before it have missed."""
+"""Joint tokens: a group is chosen together, for what the groups before it have missed."""
 
 import numpy as np
 import pytest
 
-from arfc.codec.joint import LOOKAHEAD, PATHS, JointTokens
+from arfc.codec.joint import GROUP, PATHS, JointTokens
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def joint(rows):
-    return JointTokens.fit(rows[:1500], tokens=7, rng=np.random.default_rng(0))
+    return JointTokens.fit(rows[:1500], tokens=10, rng=np.random.default_rng(0), rounds=6)
 
 
 def missed(joint, rows, tokens):
@@ -25,26 +25,29 @@ def missed(joint, rows, tokens):
     return np.square(rows - joint.decode(packed)).sum(axis=1).mean()
 
 
-def slow_encode(joint, row, tokens):
-    """Follow the best paths, one token after another; a token stands once LOOKAHEAD more have been tried."""
-    paths = [([], row)]
-    for step in range(min(joint.tokens, tokens + LOOKAHEAD)):
-        tried = [
-            (path + [token], missed - codeword)
-            for path, missed in paths
-            for token, codeword in enumerate(joint.codebooks[step])
-        ]
-        paths = sorted(tried, key=lambda entry: np.square(entry[1], dtype=np.float64).sum())[:PATHS]
-        if step >= LOOKAHEAD:
-            stands = paths[0][0][step - LOOKAHEAD]
-            paths = [entry for entry in paths if entry[0][step - LOOKAHEAD] == stands]
-    return paths[0][0][:tokens]
+def slow_group(codebooks, row):
+    """Follow the best paths through a group, choose each of their tokens anew once, and return the best."""
+
+    def error(picked):
+        sums = sum(codebook[token] for codebook, token in zip(codebooks, picked, strict=False))
+        return np.square(row - sums, dtype=np.float64).sum()
+
+    paths = [[]]
+    for codebook in codebooks:
+        paths = sorted(([*path, token] for path in paths for token in range(len(codebook))), key=error)[:PATHS]
+    for path in paths:
+        for place in range(len(path)):
+            path[place] = min(range(256), key=lambda token: error([*path[:place], token, *path[place + 1 :]]))
+    return min(paths, key=error)
 
 
 def test_tokens_equal_a_slow_search(joint, rows):
-    for tokens in (1, 3, 7):
-        expected = [slow_encode(joint, row, tokens) for row in rows[1500:1512]]
-        np.testing.assert_array_equal(joint.encode(rows[1500:1512], tokens=tokens), expected)
+    for row in rows[1500:1506]:
+        first = slow_group(joint.codebooks[:GROUP], row)
+        left = row - sum(joint.codebooks[step][token] for step, token in enumerate(first))
+        expected = first + slow_group(joint.codebooks[GROUP:], left)
+        for tokens in (1, GROUP, 10):
+            np.testing.assert_array_equal(joint.encode(row[None], tokens=tokens)[0], expected[:tokens])
 
 
 def test_decoding_is_the_sum_of_the_named_codewords(joint, rows):
@@ -55,24 +58,62 @@ def test_decoding_is_the_sum_of_the_named_codewords(joint, rows):
 
 
 def test_every_token_brings_unseen_rows_nearer(joint, rows):
-    errors = [missed(joint, rows[1500:], tokens) for tokens in range(8)]
+    errors = [missed(joint, rows[1500:], tokens) for tokens in range(11)]
     assert all(after < before for before, after in zip(errors, errors[1:], strict=False))
 
 
-def test_the_first_tokens_of_a_longer_fit_are_a_shorter_fit(joint, rows):
-    short = JointTokens.fit(rows[:1500], tokens=2, rng=np.random.default_rng(0))
-    np.testing.assert_array_equal(short.codebooks, joint.first(2).codebooks)
+def test_tokens_that_are_learned_together_find_what_no_token_finds_alone(sums):
+    fit, unseen, new = sums[:-800], sums[-800:-400], sums[-400:]
+    together, apart = (
+        JointTokens.fit(fit, tokens=3, rng=np.random.default_rng(0), rounds=rounds, unseen_HP=unseen)
+        for rounds in (10, 0)
+    )
+    assert missed(together, new, 3) < missed(apart, new, 3) / 5
 
 
-def test_a_caller_can_end_the_fit(rows):
-    heard = []
+def test_codebooks_made_one_after_another_are_kept_where_unseen_rows_are_missed_by_less(rows):
+    """Around 60 points they find all there is, and to learn them together leads away from it."""
+    options = {"tokens": GROUP, "unseen_HP": rows[1500:1750]}
+    together, apart = (
+        JointTokens.fit(rows[:1500], rng=np.random.default_rng(0), rounds=rounds, **options) for rounds in (6, 0)
+    )
+    np.testing.assert_array_equal(together.codebooks, apart.codebooks)
 
-    def go_on(done):
-        heard.append(done)
-        return done < 2
 
-    ended = JointTokens.fit(rows[:1500], tokens=7, rng=np.random.default_rng(0), go_on=go_on)
-    assert (heard, ended.tokens) == ([1, 2], 2)
+def test_the_first_groups_of_a_longer_fit_are_a_shorter_fit(joint, rows):
+    short = JointTokens.fit(rows[:1500], tokens=GROUP, rng=np.random.default_rng(0), rounds=6)
+    np.testing.assert_array_equal(short.codebooks, joint.first(GROUP).codebooks)
+
+
+def test_later_groups_learn_from_misses_of_the_length_that_unseen_rows_have(rows):
+    def lengths(**unseen):
+        fitted = JointTokens.fit(rows[:800], tokens=9, rng=np.random.default_rng(0), rounds=0, **unseen)
+        return np.linalg.norm(fitted.codebooks[GROUP], axis=1).mean()
+
+    assert lengths(unseen_HP=rows[1500:]) > 1.1 * lengths()
+
+
+def test_the_pace_hears_how_far_the_fit_is_and_can_end_it(rows):
+    def fit(used):
+        heard = []
+
+        def pace(done):
+            heard.append(done)
+            return used(done)
+
+        tokens = JointTokens.fit(rows[:1500], tokens=20, rng=np.random.default_rng(0), rounds=4, pace=pace).tokens
+        return heard, tokens
+
+    heard, tokens = fit(lambda done: 0.0)
+    assert tokens == 20
+    assert heard == sorted(heard)
+    assert heard[0] == 0
+    assert heard[-1] == pytest.approx(1)
+    slow, tokens = fit(lambda done: 2.5 * done)  # time is up before the second group's rounds
+    assert tokens == 2 * GROUP
+    assert len(slow) < len(heard)
+    assert fit(lambda done: 1.0) == ([0.0], 0)
+    assert fit(lambda done: float("inf") if done else 0.0)[1] == GROUP
 
 
 def test_no_rows_and_no_tokens_are_codes_too(joint, rows):

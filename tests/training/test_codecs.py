@@ -26,7 +26,10 @@ def test_codes_are_of_the_networks_vectors(parts):
     vectors = network.compress(task.fit.features, dims=24).numpy()
     assert np.square(ours.decode(ours.encode(vectors, bytes_per_vector=24)) - vectors).sum(1).mean() < 1e-2
     assert klt.joint.tokens == 0
-    assert [(now.phase, now.step) for now in heard] == [("codes", step) for step in range(1, 7)]  # 24 dims, 6 tokens
+    steps = [now.step for now in heard]
+    assert {now.phase for now in heard} == {"codes"}
+    assert steps == sorted(steps)
+    assert 0 < steps[0] < steps[-1] == 100
 
 
 def test_time_that_is_up_ends_them(parts):
@@ -34,7 +37,7 @@ def test_time_that_is_up_ends_them(parts):
     heard = []
     run = Run(config=TrainConfig(), report=heard.append)
     ours, _ = fit_codecs(network, task, seed=0, run=run, budget_s=0.0)
-    assert (len(heard), ours.joint.tokens) == (1, 0)
+    assert (len(heard), ours.joint.tokens) == (0, 0)
 
 
 def test_ctrl_c_ends_them(parts):
@@ -44,11 +47,12 @@ def test_ctrl_c_ends_them(parts):
 
     def press(now):
         heard.append(now.step)
-        run.interrupted = now.step == 2
+        run.interrupted = now.step >= 80
 
     run.report = press
     fit_codecs(network, task, seed=0, run=run, budget_s=float("inf"))
-    assert heard == [1, 2]
+    assert [step >= 80 for step in heard] == [False] * (len(heard) - 1) + [True]
+    assert heard[-1] < 100
 
 
 @pytest.mark.parametrize("wanted", [0, 4])

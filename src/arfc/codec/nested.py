@@ -11,7 +11,7 @@ import numpy as np
 
 from arfc.codec.basis import eigenbasis
 from arfc.codec.codes import check_packed
-from arfc.codec.joint import LEAST_ROWS, JointTokens
+from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
 from arfc.codec.kmeans import CODEWORDS
 from arfc.codec.product import StableProduct
 from arfc.codec.rows import check_vectors, row_norms
@@ -26,7 +26,7 @@ JOINT_DIMS = 256
 """Dims that joint tokens speak of; the weak ones after them are left to the scalar levels."""
 LEAST_DIMS_PER_TOKEN = 4
 """At more than two bits per dim scalar levels do as well."""
-FIT_ROWS = 20_000
+FIT_ROWS = 30_000
 """Most rows that codebooks are fitted on."""
 HELD_OUT_SHARE = 0.2
 MOST_HELD_OUT_ROWS = 4_000
@@ -66,14 +66,15 @@ class NestedCodec:
         seed: int = 0,
         most_tokens: int = MOST_TOKENS,
         max_bits: int = 8,
-        go_on: Callable[[int], bool] = lambda done: True,
+        rounds: int = ROUNDS,
+        pace: Callable[[float], float] = lambda done: 0.0,
         judge: Callable[[NestedCodec], float] | None = None,
     ) -> NestedCodec:
         """Fit on a sample of rows, and choose the number of joint tokens that serves best.
 
         `judge` scores a codec, the more the better. Without one the choice is made on held-out rows of the sample, by
         recall@10 of their own neighbours, mean over the byte ladder. Few rows get no joint tokens: 256 codewords need
-        more. `go_on` is called with the number of tokens done; no more follow when it returns False.
+        more. `rounds` and `pace` are as in `JointTokens.fit`.
 
         Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
@@ -94,20 +95,21 @@ class NestedCodec:
         if len(fit_rows) < LEAST_ROWS or tokens == 0:
             return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
         centred_NP = np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS])
-        joint = JointTokens.fit(centred_NP, tokens=tokens, rng=rng, go_on=go_on)
         held_HK = values_NK[np.sort(order_N[:held_out])]
-        packed_HT = joint.encode(np.ascontiguousarray(held_HK[:, :JOINT_DIMS]), tokens=joint.tokens)
+        held_HP = np.ascontiguousarray(held_HK[:, :JOINT_DIMS])
+        joint = JointTokens.fit(centred_NP, tokens=tokens, rng=rng, rounds=rounds, unseen_HP=held_HP, pace=pace)
 
         def cut(tokens: int) -> NestedCodec:
             if tokens == 0:
                 return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
             kept = joint.first(tokens)
-            missed_HK = held_HK - _widened(kept.decode(packed_HT[:, :tokens]), held_HK.shape[1])
+            packed_HT = kept.encode(held_HP, tokens=tokens)
+            missed_HK = held_HK - _widened(kept.decode(packed_HT), held_HK.shape[1])
             levels = ScalarCodec.fit_values(missed_HK, max_bits=max_bits)
             return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
 
         if judge is None:
-            return cut(_best_tokens(joint, mean_K, held_HK, packed_HT))
+            return cut(_best_tokens(joint, mean_K, held_HK))
         choices = [cut(tokens) for tokens in reversed(TOKEN_CHOICES) if tokens <= joint.tokens]
         return max(choices, key=judge)  # more tokens if equal
 
@@ -235,7 +237,6 @@ def _best_tokens(
     joint: JointTokens,
     mean_K: Float32[Array, " K"],
     held_HK: Float32[Array, "H K"],
-    packed_HT: UInt8[Array, "H T"],
 ) -> int:
     """Return the number of joint tokens, more if equal, whose codes of all sizes keep most neighbours.
 
@@ -247,7 +248,9 @@ def _best_tokens(
     truth_QK = _nearest(asked_QK, asked_QK, own)
     best, best_score = 0, -1.0
     for tokens in [count for count in TOKEN_CHOICES if count <= joint.tokens]:
-        predicted_HK = _widened(joint.decode(packed_HT[:, :tokens]), held_HK.shape[1])
+        kept = joint.first(tokens)
+        packed_HT = kept.encode(np.ascontiguousarray(held_HK[:, : kept.codebooks.shape[2]]), tokens=tokens)
+        predicted_HK = _widened(kept.decode(packed_HT), held_HK.shape[1])
         missed_HK = held_HK - predicted_HK
         levels = ScalarCodec.fit_values(missed_HK[:half])
         scores = []

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from arfc.codec import NestedCodec
-from arfc.codec.nested import MOST_TOKENS
 from arfc.model.network import Network
 from arfc.sizes import byte_ladder
 from arfc.training.corrections import compress_blocks
@@ -19,6 +18,8 @@ CODEC_ROWS = 50_000
 """Most fit rows that the codecs see."""
 QUICK_CODEC_ROWS = 5_000
 """The same after Ctrl-C, when someone waits; nearly as good (docs/log.md)."""
+QUICK_CODEC_S = 10.0
+"""Most seconds that codebooks may then take."""
 JUDGED_BYTES = 96
 """Largest size by which the number of joint tokens is chosen: longer codes are level with each other."""
 
@@ -36,12 +37,18 @@ def fit_codecs(
     chosen_ND = entities_ND[:: -(-len(entities_ND) // most)]
     ours_ND = compress_blocks(network, chosen_ND, dims=network.width)
     klt_ND = chosen_ND @ network.klt.basis
-    go_on = run.counter("codes", MOST_TOKENS, budget_s=budget_s)
+    pace = run.pace("codes", budget_s=min(budget_s, QUICK_CODEC_S) if run.interrupted else budget_s)
     scored = [compress_blocks(network, unit_ND, dims=network.width) for unit_ND in task.scored]
     sizes = [size for size in byte_ladder(network.width, network.width) if size <= JUDGED_BYTES]
 
     def judge(codec: NestedCodec) -> float:
         return float(np.mean(list(coded_scores(task, scored, codec, sizes).values())))
 
-    ours = NestedCodec.fit(ours_ND.numpy(), seed=seed, go_on=go_on, judge=None if run.interrupted else judge)
+    ours = NestedCodec.fit(
+        ours_ND.numpy(),
+        seed=seed,
+        rounds=task.config.code_rounds,
+        pace=pace,
+        judge=None if run.interrupted else judge,
+    )
     return ours, NestedCodec.fit(klt_ND.numpy(), most_tokens=0)

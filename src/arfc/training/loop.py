@@ -75,23 +75,32 @@ class Run:
     def elapsed_s(self) -> float:
         return self.earlier_s + time.monotonic() - self.started
 
-    def counter(self, phase: str, steps: int, *, budget_s: float) -> Callable[[int], bool]:
-        """Return what a stage without a loss calls after each step: it reports, and says whether to go on.
+    def pace(self, phase: str, *, budget_s: float) -> Callable[[float], float]:
+        """Return what a stage without a loss tells the share of its work that is done, 0 to 1: it reports in percent.
 
-        Not when it has taken `budget_s`, nor after a Ctrl-C that came during the stage.
+        The answer is the share of `budget_s` that the stage has used, infinite once Ctrl-C came during it.
         """
-        began, interrupted, nan = time.monotonic(), self.interrupted, float("nan")
+        began, interrupted, nan, steps = time.monotonic(), self.interrupted, float("nan"), 100
 
-        def go_on(step: int) -> bool:
+        def used(done: float) -> float:
             taken_s = time.monotonic() - began
-            left_s = max(0.0, min(taken_s * (steps / step - 1), budget_s - taken_s))
-            now = Progress(
-                phase=phase, step=step, steps=steps, elapsed_s=self.elapsed_s, left_s=left_s, loss=nan, score=nan
-            )
-            self.report(now)
-            return self.interrupted == interrupted and taken_s < budget_s
+            if done:
+                left_s = max(0.0, min(taken_s * (1 / done - 1), budget_s - taken_s))
+                now = Progress(
+                    phase=phase,
+                    step=round(steps * done),
+                    steps=steps,
+                    elapsed_s=self.elapsed_s,
+                    left_s=left_s,
+                    loss=nan,
+                    score=nan,
+                )
+                self.report(now)
+            if self.interrupted != interrupted:
+                return float("inf")
+            return taken_s / budget_s if budget_s else float("inf")
 
-        return go_on
+        return used
 
 
 def run_phase(phase: Phase, run: Run, *, budget_s: float) -> list[dict[str, int | float]]:
