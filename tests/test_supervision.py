@@ -52,7 +52,7 @@ def klt(model, x, dims):
 def test_pairs(pairs, tiny_config):
     left, right = pairs
     model = Compressor.fit(left[:1200], pairs=right[:1200], config=tiny_config(**STEPS), progress=False)
-    assert model.facts["task"] == "pairs" and model.curve["metric"] == "R@1"
+    assert model.facts["task"] == "pairs" and model.curve["metric"] == "MRR"
     row = model.curve["floats"][0]
     assert row["dims"] == 8 and row["arfc"] > row["klt"] + 0.2
     unseen = left[1200:], right[1200:]

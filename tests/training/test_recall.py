@@ -9,8 +9,9 @@ from arfc.training.recall import (
     label_hits,
     nearest_others,
     neighbour_hits,
-    pair_hits,
+    partners,
     prefix_scores,
+    reciprocal_ranks,
     same_rows,
 )
 
@@ -78,12 +79,12 @@ def test_copies_of_the_asker_are_no_answers():
 
 
 def paired(left, right, *, scores=None):
-    """Return the share of right answers from left to right."""
+    """Return the mean reciprocal rank of right answers from left to right."""
     scores = left @ right.T if scores is None else scores
-    return float(pair_hits(scores, left, right, same_rows(left, right)).mean())
+    return float(reciprocal_ranks(scores, partners(left, right, queries=len(left)), same_rows(left, right)).mean())
 
 
-def test_pair_hits_forgive_copies():
+def test_ranks_of_partners_forgive_copies():
     left = unit(3, seed=3)
     right = left + 0.1 * unit(3, seed=4)
     right[1] = 0.8 * left[0] + 0.6 * left[1]
@@ -91,12 +92,12 @@ def test_pair_hits_forgive_copies():
     # Row 1 of the right is nearer to row 0 of the left; row 1 of the left still finds it.
     scores = left @ right.T
     assert scores.argmax(1).tolist() == [0, 1, 2] and scores.argmax(0).tolist() == [0, 0, 2]
-    assert paired(left, right) == 1 and paired(right, left) == pytest.approx(2 / 3)
-    assert paired(left, right, scores=scores.roll(1, 1)) == 0
+    assert paired(left, right) == 1 and paired(right, left) == pytest.approx((1 + 1 / 2 + 1) / 3)
+    assert paired(left, right, scores=scores.roll(1, 1)) <= 1 / 2
     # Rows 0 and 1 have the same partner, so the row that finds the partner of the other is right.
     one_partner = right[[1, 1, 2]]
     assert paired(left, one_partner) == 1
-    assert paired(left, right, scores=left @ one_partner.T) == pytest.approx(2 / 3)
+    assert paired(left, right, scores=left @ one_partner.T) == pytest.approx((1 / 1.5 + 1 / 1.5 + 1) / 3)
     # And so is the row that finds the partner of its own copy.
     assert paired(left[[0, 0, 2]], right, scores=torch.eye(3)[[1, 0, 2]]) == 1
 
@@ -104,8 +105,16 @@ def test_pair_hits_forgive_copies():
 def test_the_asker_is_no_answer_unless_it_is_its_own_partner():
     """Captions in pairs: the caption that asks may stand among the answers, as the partner of another one."""
     captions = unit(3, seed=3)
-    features, partners = captions[[0, 1]], captions[[2, 0]]
-    assert int((features[0] @ partners.T).argmax()) == 1  # itself, which is no answer
+    features, others = captions[[0, 1]], captions[[2, 0]]
+    assert int((features[0] @ others.T).argmax()) == 1  # itself, which is no answer
     expected = [True, bool(captions[1] @ captions[0] > captions[1] @ captions[2])]
-    assert paired(features, partners) == np.mean(expected)
+    assert paired(features, others) == np.mean([1 if first else 1 / 2 for first in expected])
     assert paired(captions, captions) == 1
+
+
+def test_wrong_answers_of_the_same_score_count_half():
+    left, right = unit(5, seed=3), unit(5, seed=4)
+    assert paired(left, right, scores=torch.zeros(5, 5)) == pytest.approx(1 / (1 + 4 / 2))
+    scores = torch.tensor([[2.0, 3, 2, 1, 1]]).repeat(5, 1)
+    expected = [1 / 2.5, 1, 1 / 2.5, 1 / 4.5, 1 / 4.5]
+    assert paired(left, right, scores=scores) == pytest.approx(np.mean(expected))

@@ -209,12 +209,19 @@ def test_the_floor_itself_costs_one_share_each():
 
 
 def recall_of(task, asked, stored, right):
-    """The share of right answers among as many rows of `stored` found, by a slow search; `right` (Q, N) marks them."""
+    """What a slow search finds; `right` (Q, N) marks right answers.
+
+    The share of them among as many rows found (features), 1 / rank of the first (pairs), whether the first is (labels).
+    """
     scores = torch.nn.functional.normalize(asked, dim=1) @ torch.nn.functional.normalize(stored, dim=1).T
     shares = []
     for own, (row, answers) in enumerate(zip(scores.tolist(), right.long().tolist(), strict=True)):
         others = [i for i in range(len(row)) if task.validation.partners is not None or i != own]
-        found = sorted(others, key=lambda i: -row[i])[: sum(answers) if not task.supervised else 1]
+        order = sorted(others, key=lambda i: -row[i])
+        if task.validation.partners is not None:
+            shares.append(1 / (1 + [answers[i] for i in order].index(1)))
+            continue
+        found = order[: sum(answers) if not task.supervised else 1]
         shares.append(np.mean([answers[i] for i in found]))
     return shares
 

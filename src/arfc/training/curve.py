@@ -16,14 +16,14 @@ from arfc.training.corrections import compress_blocks
 from arfc.training.recall import means
 from arfc.training.task import Task
 
-METRICS = {"features": "recall@10", "pairs": "R@1", "labels": "R@1 by class"}
+METRICS = {"features": "recall@10", "pairs": "MRR", "labels": "R@1 by class"}
 
 
 @torch.no_grad()
 def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec: NestedCodec) -> dict[str, Any]:
     """Return the score of arfc, KLT and truncation per size, all on the same validation rows.
 
-    Metric by what the model was fitted for: recall@10 of the original's nearest rows or R@1 of the partner both ways
+    Metric by what the model was fitted for: recall@10 of the original's nearest rows or MRR of the partner both ways
     (validation rows ask, all of them and some fit rows answer), or R@1 by class. Byte rows compare float queries with
     decoded codes; the KLT's are coded by `klt_codec`, trained on the same rows. Rows are transformed and coded once, at
     full length: a short vector or code is the beginning of the long one.

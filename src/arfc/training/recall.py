@@ -55,25 +55,31 @@ def neighbour_hits(scores_QN: Float[Tensor, "Q N"], truth_Qk: Int[Tensor, "Q k"]
     return (truth_Qk[:, :, None] == found_Qk[:, None]).any(2).float().mean(1)
 
 
-def pair_hits(
-    scores_QN: Float[Tensor, "Q N"],
-    asked_ND: Float[Tensor, "N D"],
-    answers_ND: Float[Tensor, "N D"],
-    itself: Places,
-) -> Float[Tensor, " Q"]:
-    """Return 1 for each query whose best answer is its partner, a copy of it, or the partner of a copy of the asker.
+def partners(asked_ND: Float[Tensor, "N D"], answers_ND: Float[Tensor, "N D"], *, queries: int) -> Bool[Tensor, "Q N"]:
+    """Return which answers are right: the partner, a copy of it, or the partner of a copy of the asker.
 
-    Query i is row i of `asked`, its partner row i of `answers`. `itself` are the places where an answer is the very row
-    that asks; those are no answers, but for its own partner, and are overwritten.
+    Query i is row i of `asked`, its partner row i of `answers`.
     """
-    queries = len(scores_QN)
+    right_QN = answers_ND[:queries] @ answers_ND.T > SAME_COSINE
+    right_QN |= asked_ND[:queries] @ asked_ND.T > SAME_COSINE
+    right_QN[torch.arange(queries), torch.arange(queries)] = True
+    return right_QN
+
+
+def reciprocal_ranks(
+    scores_QN: Float[Tensor, "Q N"], right_QN: Bool[Tensor, "Q N"], itself: Places
+) -> Float[Tensor, " Q"]:
+    """Return for each query 1 / rank of its first right answer; wrong answers of the same score count half.
+
+    `itself` are the places where an answer is the very row that asks; those are no answers, but for its own partner,
+    and are overwritten.
+    """
     other = itself[0] != itself[1]
     scores_QN[itself[0][other], itself[1][other]] = -torch.inf
-    best_Q = scores_QN.argmax(1)
-    twin_Q: Bool[Tensor, " Q"] = ((answers_ND[best_Q] * answers_ND[:queries]).sum(1) > SAME_COSINE) | (
-        (asked_ND[best_Q] * asked_ND[:queries]).sum(1) > SAME_COSINE
-    )
-    return ((best_Q == torch.arange(queries)) | twin_Q).float()
+    best_Q1 = scores_QN.masked_fill(~right_QN, -torch.inf).amax(1, keepdim=True)
+    above_Q = ((scores_QN > best_Q1) & ~right_QN).sum(1)
+    level_Q = ((scores_QN == best_Q1) & ~right_QN).sum(1)
+    return 1 / (1 + above_Q + level_Q / 2)
 
 
 def label_hits(scores_NN: Float[Tensor, "N N"], labels_N: Int[Tensor, " N"], copies: Places) -> Float[Tensor, " N"]:

@@ -24,8 +24,9 @@ from arfc.training.recall import (
     means,
     nearest_others,
     neighbour_hits,
-    pair_hits,
+    partners,
     prefix_scores,
+    reciprocal_ranks,
     same_rows,
 )
 
@@ -43,7 +44,7 @@ FLOOR_LOSS = 0.003
 SURE = 1.64
 """Standard errors of a one-sided bound that holds 19 times in 20."""
 SUPERVISED_TOLERANCE = 0.007
-"""Loss of R@1 that one size may have beyond what these queries' own differences leave open."""
+"""Loss of score that one size may have beyond what these queries' own differences leave open."""
 SUPERVISED_ERGC_SCALE = 10.0
 """ERGC is a squared cosine, near 0.01; this brings it to the size of the contrastive losses."""
 
@@ -213,18 +214,17 @@ class Task:
         """Return per size how right each query was, 0 to 1; prefixes of `asked` ask for prefixes of `stored`.
 
         Both are `scored` in the form they are compared in; without `stored` it is the same form. The sizes are the
-        float ladder's unless given. The mean is recall@10, R@1 both ways (pairs: one query per row and way), or R@1 by
-        class.
+        float ladder's unless given. The mean is recall@10, MRR both ways (pairs: one query per row and way; steadier
+        than R@1 where pairs are few), or R@1 by class.
         """
         rows, stored = self.validation, stored or asked
         sizes = sizes or float_ladder(self.width)
         if rows.partners is not None:
-            left, right = self.scored
-            there, back = self._same
+            (there, back), (right_there, right_back) = self._same, self._right
             asking, others = asked[0][: self.queries], asked[1][: self.queries]
-            hits = {k: pair_hits(s, left, right, there) for k, s in prefix_scores(asking, stored[1], sizes)}
+            hits = {k: reciprocal_ranks(s, right_there, there) for k, s in prefix_scores(asking, stored[1], sizes)}
             return {
-                k: torch.cat([hits[k], pair_hits(s, right, left, back)])
+                k: torch.cat([hits[k], reciprocal_ranks(s, right_back, back)])
                 for k, s in prefix_scores(others, stored[0], sizes)
             }
         if rows.labels is not None:
@@ -262,6 +262,12 @@ class Task:
             there = same_rows(first, last)
             return there, there
         return same_rows(first[: self.queries], last), same_rows(last[: self.queries], first)
+
+    @functools.cached_property
+    def _right(self) -> tuple[Tensor, Tensor]:
+        """Which answers are right for the rows that ask, one way and the other."""
+        left, right = self.scored
+        return partners(left, right, queries=self.queries), partners(right, left, queries=self.queries)
 
     @functools.cached_property
     def _truth(self) -> Tensor:
