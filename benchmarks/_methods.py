@@ -27,7 +27,7 @@ from arfc.training import loop
 
 RATIOS = (2, 4, 8, 16, 32)
 SMALL_BYTES = (8, 16, 32, 48, 64, 96, 192)
-BASELINE_ROWS = 20_000
+BASELINE_ROWS = 30_000
 """Most fit rows that faiss's codes are fitted on: as many as the model's own codebooks. The others see all rows."""
 MOST_BUDGET_S = 150.0
 LEAST_BUDGET_S = 60.0
@@ -35,7 +35,7 @@ ROWS_PER_S = 90
 """Processor time that a learned method may train, ours too, on one thread: a second for so many fit rows, within these
 bounds. A rival with one model per size has a fifth of it for each of five sizes. Codes are fitted after that, ours and
 those of the others."""
-SLOW = {"pq": 64, "opq": 64, "lsq": 8}
+SLOW = {"pq": 64, "opq": 64, "lsq": 16}
 """Largest size of methods whose fits take minutes beyond it."""
 
 

@@ -15,7 +15,7 @@ from arfc.io import open_features
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import check_bytes
 
-_SAMPLE_ROWS = 20_000  # 78 rows for each of the 256 codewords of a faiss codebook; it asks for 39
+_SAMPLE_ROWS = 30_000  # as many as our own codebooks see; faiss asks for 39 for each of 256 codewords
 
 
 @runtime_checkable
