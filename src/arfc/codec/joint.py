@@ -24,7 +24,8 @@ PATHS = 4
 ROUNDS = 50
 """Rounds in which the codebooks of the first group are learned together; later ones have half (docs/log.md)."""
 FIRST_RIDGE = 25.0
-"""Ridge of the first group, times the squared ratio of what its start misses of unseen rows and what it does not."""
+"""Ridge of the first group, times the squared ratio of what its start misses of unseen rows and what it does not; at
+most as many rows as a codeword has on average (docs/log.md)."""
 LATER_RIDGE = 4.0
 """Ridge of later groups. What shrinks their codewords lowers the squared error and recall alike (docs/log.md)."""
 _BLOCK_ROWS = 512
@@ -83,15 +84,10 @@ class JointTokens:
 
             group = start
             if used < 1 and work[place] > GROUP:
+                wanted = LATER_RIDGE if first else FIRST_RIDGE * start._miss_ratio(values_NP, unseen_HP) ** 2
+                ridge = float(np.clip(wanted, 1, len(values_NP) / CODEWORDS))
                 learned = learn_codebooks(
-                    start.codebooks,
-                    values_NP,
-                    rounds=work[place] - GROUP,
-                    ridge=LATER_RIDGE
-                    if first
-                    else max(1.0, FIRST_RIDGE * start._miss_ratio(values_NP, unseen_HP) ** 2),
-                    rng=rng,
-                    pace=own_pace,
+                    start.codebooks, values_NP, rounds=work[place] - GROUP, ridge=ridge, rng=rng, pace=own_pace
                 )
                 group = min(start, cls(codebooks=learned), key=lambda one: one._miss_ratio(values_NP, unseen_HP))
             codebooks = np.concatenate([codebooks, group.codebooks])
