@@ -232,7 +232,7 @@ def with_all_tokens(model: Compressor, rows: np.ndarray) -> Compressor:
     codec = model.codec
     values = (full / np.linalg.norm(full, axis=1, keepdims=True)) @ codec.basis - codec.mean
     head = np.ascontiguousarray(values[:, :JOINT_DIMS])
-    joint = JointTokens.fit(head, tokens=MOST_TOKENS, rng=np.random.default_rng(0))
+    joint = JointTokens.fit(head, tokens=MOST_TOKENS, rng=np.random.default_rng(0), rounds=0)
     values[:, :JOINT_DIMS] -= joint.decode(joint.encode(head, tokens=joint.tokens))
     levels = ScalarCodec.fit_values(values)
     longest = NestedCodec(basis=codec.basis, mean=codec.mean, joint=joint, levels=levels)
@@ -276,7 +276,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=usual)
     parser.add_argument("--out", type=Path, default=RECORDS, help="file of records")
     options = parser.parse_args(words)
-    config = Config(train=TrainConfig(linear_steps=2, arc_steps=0, decoder_steps=2))
+    config = Config(train=TrainConfig(linear_steps=2, arc_steps=0, decoder_steps=2, code_rounds=0))
     fit_rows = made_rows(FIT_ROWS)
     model = with_all_tokens(Compressor.fit(fit_rows, config=config, progress=False), fit_rows)
     options.out.parent.mkdir(parents=True, exist_ok=True)

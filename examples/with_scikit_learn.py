@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline
 from arfc.config import Config, TrainConfig
 from arfc.integrations.sklearn import ArfcTransformer
 
-CONFIG = Config(train=TrainConfig(linear_steps=50, arc_steps=0, decoder_steps=0))  # the linear map alone, for speed
+# The linear map alone, and few rounds for codes, for speed.
+CONFIG = Config(train=TrainConfig(linear_steps=50, arc_steps=0, decoder_steps=0, code_rounds=5))
 DIMS = (2, 4, 6, 8, 16, 32)
 FOLDS = 3
 
