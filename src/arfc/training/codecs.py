@@ -20,6 +20,8 @@ QUICK_CODEC_ROWS = 5_000
 """The same after Ctrl-C, when someone waits; nearly as good (docs/log.md)."""
 QUICK_CODEC_S = 10.0
 """Most seconds that codebooks may then take."""
+CODEBOOK_SHARE = 0.5
+"""Share of the time for codes that codebooks may use; to choose among them and to measure takes the rest."""
 JUDGED_BYTES = 96
 """Largest size by which the number of joint tokens is chosen: longer codes are level with each other."""
 
@@ -37,7 +39,8 @@ def fit_codecs(
     chosen_ND = entities_ND[:: -(-len(entities_ND) // most)]
     ours_ND = compress_blocks(network, chosen_ND, dims=network.width)
     klt_ND = chosen_ND @ network.klt.basis
-    pace = run.pace("codes", budget_s=min(budget_s, QUICK_CODEC_S) if run.interrupted else budget_s)
+    codebooks_s = CODEBOOK_SHARE * budget_s
+    pace = run.pace("codes", budget_s=min(codebooks_s, QUICK_CODEC_S) if run.interrupted else codebooks_s)
     scored = [compress_blocks(network, unit_ND, dims=network.width) for unit_ND in task.scored]
     sizes = [size for size in byte_ladder(network.width, network.width) if size <= JUDGED_BYTES]
 
