@@ -208,7 +208,7 @@ def test_fit_refuses_a_bad_call_before_any_work(small_rows, tiny_config, tmp_pat
     assert time.monotonic() - started < 1
 
 
-def test_a_budget_is_respected(small_rows, tiny_config):
+def test_a_budget_is_respected(small_rows, tiny_config, fitted_model):  # a first fit has loaded what torch loads late
     endless = tiny_config(
         linear_steps=100_000,
         arc_steps=100_000,
