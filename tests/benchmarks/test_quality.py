@@ -18,10 +18,10 @@ METHODS = ["truncation", "klt", "klt + bits"]
 @pytest.fixture
 def birds(save, rng):
     """A set of one's own: pictures of four kinds."""
-    kinds = rng.standard_normal((4, 24))
+    kinds = rng.standard_normal((4, 32))
     for part, rows in (("fit", 400), ("test", 60)):
         labels = rng.integers(4, size=rows)
-        images = kinds[labels] + 0.3 * rng.standard_normal((rows, 24))
+        images = kinds[labels] + 0.3 * rng.standard_normal((rows, 32))
         save(f"birds/{part}", images=images.astype(np.float32), labels=labels)
 
 
@@ -44,9 +44,17 @@ def test_a_record_has_scores_and_where_they_come_from(birds, tmp_path):
     record = measured(tmp_path / "quality.jsonl", "--methods", "klt + bits")[0]  # a fifth of 400 rows is held out
     assert record["kind"] == "classic" and record["rows"] == {"fit": 320} and record["fit_s"] >= 0
     table = record["tables"][0]
-    assert [row["bytes"] for row in table["bytes"]] == [3, 6, 8, 12, 16, 24] and table["floats"] == []
+    assert [row["bytes"] for row in table["bytes"]] == [4, 8, 16, 32] and table["floats"] == []
     assert all(0 <= row["klt + bits"]["score"] <= 1 for row in table["bytes"])
     assert {"commit", "source_tree", "data_sha256", "date", "versions", "hardware", "settings"} <= record.keys()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_vectors_of_a_rival_are_coded_under_one_seed(birds, seed):
+    piece = quality.Piece("birds", "none", "learned-linear", seed, 0)
+    table = quality.run(piece, most_s=1.0)["tables"][0]
+    assert [row["dims"] for row in table["floats"]] == [1, 2, 4, 8, 16, 32]
+    assert bool(table["bytes"]) == (seed == _methods.CODED_SEED)
 
 
 def test_the_page_reads_what_the_driver_writes(birds, tmp_path):
