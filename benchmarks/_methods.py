@@ -6,6 +6,7 @@ Letters: N rows, D feature dims.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ from arfc.compressor import TRAINING_SHARE
 from arfc.config import Config
 from arfc.evaluate.methods import Method, Small, of_codes, of_floats
 from arfc.rivals import RIVALS, Coded
-from arfc.training import loop
+from arfc.rivals.fitting import CONFIG as RIVALS_CONFIG
+from arfc.training import codecs, loop
 
 RATIOS = (2, 4, 8, 16, 32)
 SMALL_BYTES = (8, 16, 32, 48, 64, 96, 192)
@@ -88,7 +90,7 @@ def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float) -
     x, given = _supervision(data, variant)
     with processor_clock():
         if name == "arfc" or name in ABLATIONS:
-            return _ours(x, given, ABLATIONS.get(name, Config()), seed=seed, budget_s=budget_s)
+            return _ours(x, given, ABLATIONS.get(name, CONFIG), seed=seed, budget_s=budget_s)
         if name in RIVALS:
             return _rival(name, x, given, seed=seed, budget_s=budget_s)
     most = BASELINE_ROWS if CATALOGUE[name].extra == "faiss" else len(x)
@@ -98,8 +100,12 @@ def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float) -
 
 @contextmanager
 def processor_clock() -> Iterator[None]:
-    """Let budgets count processor time: on a busy machine all methods train as long as on a free one."""
-    with mock.patch.object(loop, "time", SimpleNamespace(monotonic=time.process_time)):
+    """Let budgets count processor time, and of training alone: all methods train as long as on a free machine.
+
+    Codes are fitted after that, with all their rounds, ours as those of learned rivals.
+    """
+    clock = mock.patch.object(loop, "time", SimpleNamespace(monotonic=time.process_time))
+    with clock, mock.patch.object(codecs, "CODEBOOK_SHARE", math.inf):
         yield
 
 
@@ -179,9 +185,13 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
     started = time.process_time()
     if rival.per_size:
         share_s = budget_s / len(sizes)
-        fits = {size: rival.fit(x, **given, dims=size, seed=seed, budget_s=share_s) for size in sizes}
+        fits = {
+            size: rival.fit(x, **given, dims=size, seed=seed, budget_s=share_s, config=_no_test_rows(RIVALS_CONFIG))
+            for size in sizes
+        }
     else:
-        fits = dict.fromkeys(sizes, rival.fit(x, **given, seed=seed, budget_s=budget_s))
+        one = rival.fit(x, **given, seed=seed, budget_s=budget_s, config=_no_test_rows(RIVALS_CONFIG))
+        fits = dict.fromkeys(sizes, one)
 
     def at(rows: np.ndarray) -> Callable[[int], Small]:
         def small(size: int) -> Small:
@@ -206,10 +216,17 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
     )
 
 
+def _no_test_rows(config: Config) -> Config:
+    """Keep no fit rows back for `evaluate`: the sets have test rows of their own, and classic methods use all."""
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, test_share=0.0))
+
+
+CONFIG = _no_test_rows(Config())
+
+
 def _config(*, model: dict[str, Any] | None = None, **train: Any) -> Config:
-    base = Config()
     return Config(
-        model=dataclasses.replace(base.model, **(model or {})), train=dataclasses.replace(base.train, **train)
+        model=dataclasses.replace(CONFIG.model, **(model or {})), train=dataclasses.replace(CONFIG.train, **train)
     )
 
 

@@ -54,7 +54,7 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
 - Retention is the score divided by that of the uncompressed float32 vectors.
 - Learned methods train, ours too, on one thread for at most a second of processor time per 90 fit rows, within 60 and
   150 s; with one model per size they share that time. Codes are fitted after it. "arfc's code" is our byte code on the
-  vectors of another method, fitted under the first seed alone. Earlier records had 30 to 150 s by the clock, some on a busy machine ([log](log.md)).
+  vectors of another method, fitted under the first seed alone.
 - A dash is no defeat: the method has no such size, or was not fitted there. LSQ stops at 16 bytes, PQ, OPQ and RQ at
   64: beyond, they take minutes to hours to fit. Codes of learned methods and ablations that an earlier form of "arfc's
   code" made are left out until they are measured anew; the [log](log.md) of 2026-11-29 names those that were.

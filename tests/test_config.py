@@ -112,7 +112,9 @@ def test_rates_are_positive(name, value):
     ("values", "message"),
     [
         ({"validation_share": 0.5}, "^validation_share must lie between 0 and 0.5, got 0.5"),
-        ({"test_share": 0.0}, "^test_share must lie between 0 and 0.5, got 0.0"),
+        ({"validation_share": 0.0}, "^validation_share must lie between 0 and 0.5, got 0.0"),
+        ({"test_share": 0.5}, "^test_share must be at least 0 and below 0.5, got 0.5"),
+        ({"test_share": -0.1}, "^test_share must be at least 0 and below 0.5, got -0.1"),
         ({"duplicate_cosine": 1.1}, r"^duplicate_cosine must lie in \(0, 1\], got 1.1"),
         ({"size_beta_mild": (0.0, 1.0)}, r"^size_beta_mild must be two positive numbers, got \(0.0, 1.0\)"),
     ],

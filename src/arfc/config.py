@@ -53,8 +53,8 @@ class TrainConfig:
     """Steps that train ARC, MoS and the decoder with the linear map fixed (phase 2)."""
     decoder_steps: int = 300
     """Steps that train the decoder alone, everything else fixed (phase 3)."""
-    code_rounds: int = 50
-    """Rounds that learn the first group of codebooks together, later ones half as many; 0: one after another."""
+    code_rounds: int = 100
+    """Rounds that learn the first group of codebooks together, later ones a quarter as many; 0: one after another."""
     anchors: int = 128
     """Random rows per batch; each brings its nearest neighbours along."""
     arc_anchors: int = 64
@@ -101,7 +101,8 @@ class TrainConfig:
     max_validation_rows: int = 4_000
     """Upper bound of the validation rows."""
     test_share: float = 0.1
-    """Share of the sampled rows that no part of the fit sees, so that `evaluate` has rows to score."""
+    """Share of the sampled rows that no part of the fit sees, so that `evaluate` has rows to score; 0 for whoever has
+    rows of their own to score with."""
     max_test_rows: int = 5_000
     """Upper bound of those rows."""
     duplicate_cosine: float = 0.995
@@ -130,9 +131,8 @@ class TrainConfig:
                      "labels_weight"):  # fmt: skip
             value = getattr(self, name)
             _require(math.isfinite(value) and value >= 0, f"{name} must be a number >= 0", value)
-        for name in ("validation_share", "test_share"):
-            value = getattr(self, name)
-            _require(0 < value < 0.5, f"{name} must lie between 0 and 0.5", value)
+        _require(0 < self.validation_share < 0.5, "validation_share must lie between 0 and 0.5", self.validation_share)
+        _require(0 <= self.test_share < 0.5, "test_share must be at least 0 and below 0.5", self.test_share)
         _require(0 < self.duplicate_cosine <= 1, "duplicate_cosine must lie in (0, 1]", self.duplicate_cosine)
         for name in ("size_beta_mild", "size_beta_strong"):
             pair = getattr(self, name)

@@ -96,7 +96,7 @@ def test_keys_are_those_of_the_page(model_folder):
         assert set(row) == set(names.split())
     history = facts["history"]
     named = {name for names, *_ in table("### `config.json`", after="\n`history`:\n") for name in names}
-    assert set(history) == named - {"free", "free_share"}  # those come with pairs or labels
+    assert set(history) == named - {"fade", "free", "free_share"}  # those come with pairs or labels
     assert history["linear"] and set(history["linear"][0]) == {"step", "score"}
     assert list(history["openings"])[0] == "closed"
     assert set(history["ends"]) == {"linear", "arc", "decoder"}

@@ -50,6 +50,10 @@ def test_shares_and_upper_bounds():
     assert [len(p) for p in parts_of(range(100))] == [60, 20, 20]  # few rows: a fifth, so that a score says something
 
 
+def test_no_test_rows_where_none_are_wanted():
+    assert [len(p) for p in parts_of(range(2000), test_share=0.0)] == [1800, 200, 0]
+
+
 def test_a_large_group_goes_to_fit():
     groups = [0] * 300 + list(range(1, 701))
     for seed in range(5):

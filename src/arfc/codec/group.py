@@ -59,26 +59,17 @@ class Group:
             picked_nkT = np.concatenate([picked_nkT[rows_n1, path_nk], token_nk[:, :, None]], axis=2)
         return picked_nkT
 
-    def choose_anew(self, alone_nTC: Float32[Array, "n T C"], picked_nkT: Int64[Array, "n k T"]) -> tuple[Array, Array]:
-        """Choose each token anew, in turn, while the others stand; return the sums, (n, k, T), and their costs.
+    def choose_anew(self, alone_nTC: Float32[Array, "n T C"], picked_nT: Int64[Array, "n T"]) -> Int64[Array, "n T"]:
+        """Choose each token anew, in turn, while the others stand; return the sums.
 
         Source: iterated conditional modes (Besag, 1986), as in local search quantisation (Martinez et al., 2016).
         """
-        picked_nkT = picked_nkT.copy()
+        picked_nT = picked_nT.copy()
         for token in self._range:
             others = [other for other in self._range if other != token]
-            cost_nkC = self._beside(alone_nTC[:, token], picked_nkT, token, others=others)
-            picked_nkT[:, :, token] = cost_nkC.argmin(axis=2)
-        return picked_nkT, self._costs(alone_nTC, picked_nkT)
-
-    def _costs(self, alone_nTC: Float32[Array, "n T C"], picked_nkT: Int64[Array, "n k T"]) -> Float32[Array, "n k"]:
-        rows_n1 = np.arange(len(alone_nTC))[:, None]
-        cost_nk = np.zeros(picked_nkT.shape[:2], dtype=np.float32)
-        for token in self._range:
-            cost_nk += alone_nTC[rows_n1, token, picked_nkT[:, :, token]]
-            for other in range(token):
-                cost_nk += self._crossed[other][token][picked_nkT[:, :, other], picked_nkT[:, :, token]]
-        return cost_nk
+            cost_n1C = self._beside(alone_nTC[:, token], picked_nT[:, None], token, others=others)
+            picked_nT[:, token] = cost_n1C[:, 0].argmin(axis=1)
+        return picked_nT
 
     def _beside(
         self, alone_nC: Float32[Array, "n C"], picked_nkT: Int64[Array, "n k _"], token: int, *, others: Iterable[int]

@@ -19,10 +19,10 @@ LEAST_ROWS = 3 * CODEWORDS
 """Fewest rows that codebooks are fitted on."""
 GROUP = 8
 """Tokens that are chosen together."""
-PATHS = 4
-"""Sums of codewords that encoding follows at once and then refines: solutions, of which the best stands."""
-ROUNDS = 50
-"""Rounds in which the codebooks of the first group are learned together; later ones have half (docs/log.md)."""
+PATHS = 6
+"""Sums of codewords that encoding follows at once: solutions, of which the best is refined and stands."""
+ROUNDS = 100
+"""Rounds in which the codebooks of the first group are learned together; later ones have a quarter (docs/log.md)."""
 FIRST_RIDGE = 25.0
 """Ridge of the first group, times the squared ratio of what its start misses of unseen rows and what it does not; at
 most as many rows as a codeword has on average (docs/log.md)."""
@@ -61,14 +61,15 @@ class JointTokens:
 
         Rows that codebooks were fitted on are missed by less than others. With rows that were not, `unseen_HP`, the
         next group learns from what was missed at their length. The first group is learned in `rounds` rounds, later
-        ones in half as many; 0 leaves residual quantisation. `pace` is told the share of the work that is done, and
-        returns the share of the time that is used: where that is larger, there are fewer rounds, and no further group
-        once all of it is used.
+        ones in a quarter as many; 0 leaves residual quantisation. `pace` is told the share of the work that is done,
+        and returns the share of the time that is used: where that is larger, there are fewer rounds, and no further
+        group once all of it is used.
 
         Shapes: values (N, P), N at least `LEAST_ROWS` unless `tokens` is 0.
         """
         starts = range(0, tokens, GROUP)
-        work = [GROUP + (rounds // 2 if first else rounds) for first in starts]  # a codebook's start is like a round
+        rounds_of = [-(-rounds // 4) if first else rounds for first in starts]
+        work = [GROUP + count for count in rounds_of]  # a codebook's start is like a round
         codebooks = np.empty((0, CODEWORDS, values_NP.shape[1]), dtype=np.float32)
         for place, first in enumerate(starts):
             before, after = sum(work[:place]) / sum(work), sum(work[: place + 1]) / sum(work)
@@ -82,15 +83,19 @@ class JointTokens:
                 """Return the used share of the time that is left to the rounds."""
                 return (pace(ready + done * (after - ready)) - used) / max(after - used, _TINY)
 
-            group = start
-            if used < 1 and work[place] > GROUP:
-                wanted = LATER_RIDGE if first else FIRST_RIDGE * start._miss_ratio(values_NP, unseen_HP) ** 2
-                ridge = float(np.clip(wanted, 1, len(values_NP) / CODEWORDS))
-                learned = learn_codebooks(
-                    start.codebooks, values_NP, rounds=work[place] - GROUP, ridge=ridge, rng=rng, pace=own_pace
+            group, missed = start, start._miss_ratio(values_NP, unseen_HP)
+            if used < 1 and rounds_of[place]:
+                ridge = float(np.clip(LATER_RIDGE if first else FIRST_RIDGE * missed**2, 1, len(values_NP) / CODEWORDS))
+                learned = cls(
+                    codebooks=learn_codebooks(
+                        start.codebooks, values_NP, rounds=rounds_of[place], ridge=ridge, rng=rng, pace=own_pace
+                    )
                 )
-                group = min(start, cls(codebooks=learned), key=lambda one: one._miss_ratio(values_NP, unseen_HP))
+                if learned._miss_ratio(values_NP, unseen_HP) < missed:
+                    group = learned
             codebooks = np.concatenate([codebooks, group.codebooks])
+            if first == starts[-1]:
+                break
             values_NP = group._missed(values_NP)
             if unseen_HP is not None:
                 unseen_HP = group._missed(unseen_HP)
@@ -122,14 +127,13 @@ class JointTokens:
         return [Group(self.codebooks[first : first + GROUP]) for first in range(0, self.tokens, GROUP)]
 
     def _encode(self, values_nP: Float32[Array, "n P"], tokens: int) -> UInt8[Array, "n {tokens}"]:
-        """Follow the best paths to the end of each group, refine them, and let the best stand."""
+        """Follow the best paths to the end of each group, and refine the one that ends best."""
         missed_nP = values_nP.copy()
         stand_nT = np.empty((len(values_nP), -(-tokens // GROUP) * GROUP), dtype=np.uint8)
         for first in range(0, tokens, GROUP):
             group = self._groups[first // GROUP]
             alone_nTC = group.alone(missed_nP)
-            picked_nkT, cost_nk = group.choose_anew(alone_nTC, group.best_paths(alone_nTC, PATHS))
-            best_nT = picked_nkT[np.arange(len(missed_nP)), cost_nk.argmin(axis=1)]
+            best_nT = group.choose_anew(alone_nTC, group.best_paths(alone_nTC, PATHS)[:, 0])
             stand_nT[:, first : first + best_nT.shape[1]] = best_nT
             for codebook_CP, token_n in zip(self.codebooks[first:], best_nT.T, strict=False):
                 missed_nP -= codebook_CP[token_n]

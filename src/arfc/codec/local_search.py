@@ -83,7 +83,7 @@ def best_sums(codebooks_TCP: Float32[Array, "T C P"], values_NP: Float32[Array, 
 
 def _chosen_anew(group: Group, values_NP: Float32[Array, "N P"], picked_NT: Int64[Array, "N T"]) -> Int64[Array, "N T"]:
     def choose(ids_n: Int64[Array, " n"]) -> Int64[Array, "n T"]:
-        return group.choose_anew(group.alone(values_NP[ids_n]), picked_NT[ids_n, None])[0][:, 0]
+        return group.choose_anew(group.alone(values_NP[ids_n]), picked_NT[ids_n])
 
     return by_threads(choose, np.arange(len(values_NP)), block_rows=_BLOCK_ROWS)
 

@@ -21,7 +21,7 @@ from arfc.scores import recall_at_k, top_k
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import byte_ladder, check_bytes
 
-MOST_TOKENS = 32
+MOST_TOKENS = 48
 JOINT_DIMS = 256
 """Dims that joint tokens speak of; the weak ones after them are left to the scalar levels."""
 LEAST_DIMS_PER_TOKEN = 4
@@ -29,10 +29,10 @@ LEAST_DIMS_PER_TOKEN = 4
 FIT_ROWS = 30_000
 """Most rows that codebooks are fitted on."""
 HELD_OUT_SHARE = 0.2
-MOST_HELD_OUT_ROWS = 4_000
+MOST_HELD_OUT_ROWS = 2_000
 """Rows apart from those, on which the levels are fitted: what joint tokens miss of rows they were fitted on is far less
 than what they miss of others, and levels of the former spoil every longer code (docs/log.md)."""
-TOKEN_CHOICES = (0, 4, 8, 16, 24, 32)
+TOKEN_CHOICES = (0, 4, 8, 16, 24, 32, 48)
 _NEIGHBOURS = 10
 _TINY = 1e-20
 _MOST_STRETCH = 8

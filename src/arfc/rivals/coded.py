@@ -9,12 +9,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from arfc.codec import Codes, NestedCodec
+from arfc.codec.nested import FIT_ROWS, MOST_HELD_OUT_ROWS
 from arfc.io import open_features
 from arfc.shapes import Array, Float32
 from arfc.sizes import check_bytes
 
-SAMPLE_ROWS = 25_000
-"""Rows of each side that the code is fitted on, at most: as many as our own codebooks see."""
+SAMPLE_ROWS = FIT_ROWS + MOST_HELD_OUT_ROWS
+"""Rows of each side that the code is fitted on, at most: as many as our own codebooks and levels see."""
 
 
 @runtime_checkable

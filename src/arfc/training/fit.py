@@ -15,6 +15,7 @@ from arfc.config import Config
 from arfc.model.network import Network
 from arfc.training.arc_phase import ArcPhase
 from arfc.training.decoder_phase import DecoderPhase
+from arfc.training.fading import fade
 from arfc.training.linear_phase import LinearPhase
 from arfc.training.loop import Run, run_phase
 from arfc.training.neighbours import duplicate_groups, join_groups
@@ -87,6 +88,8 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
         linear = LinearPhase(network, task, free=free, steps=round(share * config.train.linear_steps))
         history[linear.name] = run_phase(linear, run, budget_s=max(1e-3, share * linear_s))
         history[f"{linear.name}_share"] = linear.settle(run)
+        if not free and len(maps) > 1 and not run.interrupted:
+            history["fade"] = fade(network, task)
     network.set_scale()
 
     arc = ArcPhase(network, task)

@@ -54,7 +54,7 @@ def split_rows(groups_N: np.ndarray, config: TrainConfig, *, seed: int) -> Split
     row_part = part[group_N]
     parts = [np.flatnonzero(row_part == number) for number in (0, 1, 2)]
     for name, got in zip(("fit", "validation", "test"), parts, strict=True):
-        if len(got) < 10:
+        if len(got) < 10 and not (name == "test" and not wanted[2]):
             raise RowError(
                 f"after near-duplicates are kept together, {name} must have at least 10 rows, got {len(got)} "
                 f"({len(sizes)} distinct groups in {rows} rows); remove duplicates, raise duplicate_cosine, "
@@ -67,7 +67,7 @@ def held_out_rows(rows: int, config: TrainConfig) -> tuple[int, int]:
     """Return how many validation and test rows a split of `rows` aims at."""
     return (
         min(config.max_validation_rows, max(LEAST_ROWS // 5, int(rows * config.validation_share))),
-        min(config.max_test_rows, max(LEAST_ROWS // 5, int(rows * config.test_share))),
+        min(config.max_test_rows, max(LEAST_ROWS // 5, int(rows * config.test_share))) if config.test_share else 0,
     )
 
 
