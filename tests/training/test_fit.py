@@ -135,6 +135,16 @@ def test_rows_that_come_several_times_stay_in_one_part(clustered, tiny_config, c
     assert min(len(fitted.split.validation), len(fitted.split.test)) >= 0.06 * len(x)
 
 
+@pytest.mark.parametrize("test_share", [0.1, 0.0])
+def test_small_classes_are_kept_whole(clustered, tiny_config, test_share):
+    labels = np.arange(600) // 5
+    config = tiny_config(test_share=test_share)
+    rows, _ = read_rows(clustered(600, 24), None, labels, config.train, seed=0)
+    parts = split(rows, config, seed=0)
+    in_fit, in_validation = set(labels[parts.fit]), set(labels[parts.validation])
+    assert in_validation and not in_fit & in_validation
+
+
 def test_the_klt_is_that_of_the_fit_rows_of_both_modalities(clustered, tiny_config):
     x, y = clustered(300, 24), clustered(300, 24, seed=1)[:, ::-1].copy()
     fitted = fit(x, tiny_config(linear_steps=0, arc_steps=0), pairs=y)

@@ -26,7 +26,9 @@ from arfc.training.task import Rows, Task
 SMALL_CLASS_ROWS = 20
 """Classes with fewer rows than this on average name things rather than kinds, and are kept whole by the split."""
 LINEAR_SHARE = 0.35
-"""Share of a time budget that phase 1 may use; with pairs or labels a third of it is the rotation's."""
+"""Share of a time budget that phase 1 may use."""
+ROTATION_SHARE = 2 / 3
+"""The rotation's share of phase 1, where a free map follows it (docs/log.md)."""
 ARC_SHARE = 0.8
 """Share of what is then left that phase 2 may use; the decoder has the rest."""
 
@@ -62,7 +64,7 @@ def split(rows: Rows, config: Config, *, seed: int) -> Split:
         groups = join_groups(*groups.chunk(2))
     if rows.labels is not None:
         _, class_N, sizes = rows.labels.unique(return_inverse=True, return_counts=True)
-        room = min(largest_group(wanted) for wanted in held_out_rows(len(rows), config.train))
+        room = min(largest_group(wanted) for wanted in held_out_rows(len(rows), config.train) if wanted)
         most_fit = 2 * int(sizes[sizes <= room].sum()) >= len(rows)
         if len(rows) < SMALL_CLASS_ROWS * len(sizes) and most_fit:
             groups = join_groups(groups, class_N + int(groups.max()) + 1)
@@ -83,7 +85,7 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
     history: dict[str, Any] = {"linear_share": 0.0}
     kind = config.train.linear_map
     maps = {"orthogonal": [False], "free": [True], "auto": [False, True] if task.supervised else [False]}[kind]
-    linear_s, first = LINEAR_SHARE * (run.budget_s - run.elapsed_s), 1 / 3 if len(maps) > 1 else 1.0
+    linear_s, first = LINEAR_SHARE * (run.budget_s - run.elapsed_s), ROTATION_SHARE if len(maps) > 1 else 1.0
     for free, share in zip(maps, (first, 1 - first), strict=False):
         linear = LinearPhase(network, task, free=free, steps=round(share * config.train.linear_steps))
         history[linear.name] = run_phase(linear, run, budget_s=max(1e-3, share * linear_s))
