@@ -23,8 +23,7 @@ from arfc.baselines.catalogue import CATALOGUE
 from arfc.compressor import TRAINING_SHARE
 from arfc.config import Config
 from arfc.evaluate.methods import Method, Small, of_codes, of_floats
-from arfc.rivals import RIVALS, Coded
-from arfc.rivals.fitting import CONFIG as RIVALS_CONFIG
+from arfc.rivals import RIVALS, Coded, fitting
 from arfc.training import codecs, loop
 
 RATIOS = (2, 4, 8, 16, 32)
@@ -186,11 +185,10 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
     if rival.per_size:
         share_s = budget_s / len(sizes)
         fits = {
-            size: rival.fit(x, **given, dims=size, seed=seed, budget_s=share_s, config=_no_test_rows(RIVALS_CONFIG))
-            for size in sizes
+            size: rival.fit(x, **given, dims=size, seed=seed, budget_s=share_s, config=RIVALS_CONFIG) for size in sizes
         }
     else:
-        one = rival.fit(x, **given, seed=seed, budget_s=budget_s, config=_no_test_rows(RIVALS_CONFIG))
+        one = rival.fit(x, **given, seed=seed, budget_s=budget_s, config=RIVALS_CONFIG)
         fits = dict.fromkeys(sizes, one)
 
     def at(rows: np.ndarray) -> Callable[[int], Small]:
@@ -212,7 +210,7 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
         methods={"dims": at, "bytes": codes},
         fit_s=time.process_time() - started,
         fit_rows=len(x),
-        settings={"per_size": rival.per_size},
+        settings={"per_size": rival.per_size, "config": RIVALS_CONFIG.to_dict()},
     )
 
 
@@ -222,6 +220,7 @@ def _no_test_rows(config: Config) -> Config:
 
 
 CONFIG = _no_test_rows(Config())
+RIVALS_CONFIG = _no_test_rows(fitting.CONFIG)
 
 
 def _config(*, model: dict[str, Any] | None = None, **train: Any) -> Config:

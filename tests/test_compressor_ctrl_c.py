@@ -64,6 +64,16 @@ def test_ctrl_c_anywhere_in_a_fit_keeps_a_model(small_rows, tiny_config, tmp_pat
     assert loaded.compress(small_rows, bytes=4).packed.shape == (600, 4)
 
 
+@pytest.mark.parametrize("place", ["arfc.training.fit.fade", "arfc.training.fading.overall"])
+def test_ctrl_c_while_dims_fade_keeps_a_model(small_rows, tiny_config, monkeypatch, place):
+    calls = press_at(monkeypatch, place)
+    labels = np.arange(600) % 3
+    model = Compressor.fit(small_rows, labels=labels, config=tiny_config(), progress=False)
+    assert len(calls) == 1  # no candidate is tried after it
+    assert model.facts["interrupted"] is True and model.facts["history"]["fade"] == {"from": 24, "scale": 1.0}
+    np.testing.assert_allclose(model.decompress(model.compress(small_rows, dims=24)), small_rows, atol=2e-3)
+
+
 @pytest.mark.parametrize("place", WITH_A_MODEL)
 def test_a_second_ctrl_c_ends_a_fit_at_once(small_rows, tiny_config, monkeypatch, place):
     calls = press_at(monkeypatch, place, times=2)

@@ -72,8 +72,8 @@ class TrainConfig:
     fixed_dims: int = 32
     """Prefix length of size_law="fixed", in dims."""
     linear_map: LinearMap = "auto"
-    """"orthogonal" keeps the full-width cosine exact, "free" may change it; "auto": with pairs or labels, a free map on
-    top of an orthogonal one."""
+    """"orthogonal" keeps the full-width cosine exact, "free" may change it; "auto": with pairs or labels, an
+    orthogonal one whose later dims may fade, and a free one on top of it."""
     linear_rate: float = 2e-3
     """Peak learning rate of the orthogonal map (Adam)."""
     free_rate: float = 1.5e-3

@@ -6,6 +6,7 @@ import torch
 
 from arfc.model.network import Network
 from arfc.training.fading import fade
+from arfc.training.loop import Run
 from arfc.training.recall import means
 from arfc.training.task import Rows, Task
 
@@ -38,7 +39,7 @@ def scores(network, task):
 def test_dims_that_only_disturb_fade(make_network):
     network, task = make_network(noise=0.4)
     before = scores(network, task)
-    found = fade(network, task)
+    found = fade(network, task, Run(config=task.config))
     after = scores(network, task)
     assert found["from"] < WIDTH and found["scale"] < 1
     assert after[WIDTH] > before[WIDTH] + 0.05
@@ -49,12 +50,12 @@ def test_dims_that_only_disturb_fade(make_network):
 
 def test_a_faded_map_can_be_undone(make_network):
     network, task = make_network(noise=0.4)
-    fade(network, task)
+    fade(network, task, Run(config=task.config))
     x = task.validation.features
     torch.testing.assert_close(network.decode(network.compress(x, dims=WIDTH)), x, atol=1e-5, rtol=0)
 
 
 def test_nothing_fades_where_all_is_right_already(make_network):
     network, task = make_network(noise=0.01)
-    assert fade(network, task) == {"from": WIDTH, "scale": 1.0}
+    assert fade(network, task, Run(config=task.config)) == {"from": WIDTH, "scale": 1.0}
     assert torch.equal(network.linear.weight, torch.eye(WIDTH))

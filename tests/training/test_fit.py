@@ -70,6 +70,16 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_bitwise(small_rows, learning,
         assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+def test_a_resumed_fit_fades_and_goes_on_as_an_uninterrupted_one(small_rows, learning, tmp_path):
+    labels = np.arange(600) % 3
+    whole = fit(small_rows, learning, labels=labels)
+    fit(small_rows, learning, labels=labels, folder=tmp_path, stop=("free", 12))
+    assert (tmp_path / "free.safetensors").exists()
+    resumed = fit(small_rows, learning, labels=labels, folder=tmp_path, resume=True)
+    assert same(whole, resumed) and whole.history == resumed.history
+    assert {"from", "scale"} == whole.history["fade"].keys()
+
+
 def test_an_interrupted_fit_keeps_the_best_so_far(small_rows, learning):
     stopped = fit(small_rows, learning, stop=("linear", 33))
     history = stopped.history["linear"]

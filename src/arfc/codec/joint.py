@@ -1,5 +1,5 @@
 """Byte tokens made group after group: the tokens so far predict the vector, the next ones name what they missed."""
-# N rows, H held-out rows, n rows of a block, P dims, T tokens, C codewords (256), k paths
+# N rows, H held-out rows, n rows of a block, P dims, T tokens, C codewords (256)
 
 from __future__ import annotations
 
@@ -83,8 +83,9 @@ class JointTokens:
                 """Return the used share of the time that is left to the rounds."""
                 return (pace(ready + done * (after - ready)) - used) / max(after - used, _TINY)
 
-            group, missed = start, start._miss_ratio(values_NP, unseen_HP)
+            group = start
             if used < 1 and rounds_of[place]:
+                missed = start._miss_ratio(values_NP, unseen_HP)
                 ridge = float(np.clip(LATER_RIDGE if first else FIRST_RIDGE * missed**2, 1, len(values_NP) / CODEWORDS))
                 learned = cls(
                     codebooks=learn_codebooks(

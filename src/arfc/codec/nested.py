@@ -21,7 +21,6 @@ from arfc.scores import recall_at_k, top_k
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import byte_ladder, check_bytes
 
-MOST_TOKENS = 48
 JOINT_DIMS = 256
 """Dims that joint tokens speak of; the weak ones after them are left to the scalar levels."""
 LEAST_DIMS_PER_TOKEN = 4
@@ -33,6 +32,7 @@ MOST_HELD_OUT_ROWS = 2_000
 """Rows apart from those, on which the levels are fitted: what joint tokens miss of rows they were fitted on is far less
 than what they miss of others, and levels of the former spoil every longer code (docs/log.md)."""
 TOKEN_CHOICES = (0, 4, 8, 16, 24, 32, 48)
+"""Numbers of joint tokens that a code may have."""
 _NEIGHBOURS = 10
 _TINY = 1e-20
 _MOST_STRETCH = 8
@@ -64,7 +64,7 @@ class NestedCodec:
         vectors_NK: Array,
         *,
         seed: int = 0,
-        most_tokens: int = MOST_TOKENS,
+        most_tokens: int = TOKEN_CHOICES[-1],
         max_bits: int = 8,
         rounds: int = ROUNDS,
         pace: Callable[[float], float] = lambda done: 0.0,
@@ -91,7 +91,8 @@ class NestedCodec:
         order_N = rng.permutation(len(values_NK))
         held_out = min(MOST_HELD_OUT_ROWS, int(HELD_OUT_SHARE * len(order_N)))
         fit_rows = np.sort(order_N[held_out : held_out + FIT_ROWS])
-        tokens = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN)
+        room = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN)
+        tokens = max(count for count in TOKEN_CHOICES if count <= room)
         if len(fit_rows) < LEAST_ROWS or tokens == 0:
             return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
         centred_NP = np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS])

@@ -29,7 +29,7 @@ class LinearMap(nn.Module):
     """Hold the (D, D) map applied to KLT coordinates; the identity until phase 1 of the fit sets it.
 
     An orthogonal map keeps every full-width cosine; one that also leaves the tail alone keeps the cosine of every
-    prefix from R on. A free map (pairs, labels) may change the cosine, and stays invertible.
+    prefix from R on. With pairs or labels its columns may be scaled, or any map learned: cosines then change.
     """
 
     weight: Tensor

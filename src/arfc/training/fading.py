@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 from torch import Tensor
 
 from arfc.model.network import Network
-from arfc.training.recall import means
+from arfc.training.loop import Run
+from arfc.training.recall import overall
 from arfc.training.task import Task
 
 CUTS = (16, 8, 4, 2)
@@ -17,32 +20,30 @@ SCALES = (0.85, 0.7, 0.5, 0.35, 0.2)
 
 
 @torch.no_grad()
-def fade(network: Network, task: Task) -> dict[str, float]:
+def fade(network: Network, task: Task, run: Run) -> dict[str, int | float]:
     """Scale all dims from a cut on where that raises the mean validation score and no size loses by it.
 
     A rotation keeps every full-width cosine, also what supervision would rather drop: on features whose short prefixes
     it has made better than the whole, long ones then fall back to the whole's score. With the later dims scaled down
     they keep what the short ones have, which stay as they are (docs/log.md).
 
-    Returns the first dim that is scaled and by how much; D and 1 where nothing is better.
+    Returns the first dim that is scaled and by how much; D and 1 where nothing is better. After Ctrl-C no more are
+    tried.
     """
     coordinates = [network.compress(rows, dims=network.width) for rows in task.scored]
-    klt = task.hits([rows @ network.klt.basis for rows in task.scored])
-    start = task.hits(coordinates)
-    best, best_gain = {"from": float(network.width), "scale": 1.0}, 0.0
-    for cut in sorted({network.width // part for part in CUTS} - {0}):
-        longer = [size for size in start if size > cut]
-        floors = [{size: floor[size] for size in longer} for floor in (start, klt)]
-        for scale in SCALES:
-            weight_D = _faded(network.width, cut, scale)
-            hits = task.hits([rows * weight_D for rows in coordinates], sizes=longer)
-            gain = sum(means(hits).values()) - sum(means(floors[0]).values())
-            if gain > best_gain and all(task.keeps(hits, floor) for floor in floors):
-                best, best_gain = {"from": float(cut), "scale": scale}, gain
-    network.linear.set_block(network.linear.weight * _faded(network.width, int(best["from"]), best["scale"]))
+    start, klt = task.hits(coordinates), task.hits([rows @ network.klt.basis for rows in task.scored])
+    (cut, scale), best_score = (network.width, 1.0), overall(start)
+    for tried in product([network.width // part for part in CUTS if network.width >= part], SCALES):
+        if run.interrupted:
+            break
+        faded = [rows * _weights(network.width, *tried) for rows in coordinates]
+        hits = start | task.hits(faded, sizes=[size for size in start if size > tried[0]])
+        if overall(hits) > best_score and task.keeps(hits, start) and task.keeps(hits, klt):
+            (cut, scale), best_score = tried, overall(hits)
+    network.linear.set_block(network.linear.weight * _weights(network.width, cut, scale))
     network.refresh()
-    return best
+    return {"from": cut, "scale": scale}
 
 
-def _faded(width: int, cut: int, scale: float) -> Tensor:
+def _weights(width: int, cut: int, scale: float) -> Tensor:
     return torch.where(torch.arange(width) < cut, 1.0, scale)

@@ -91,7 +91,7 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
         history[linear.name] = run_phase(linear, run, budget_s=max(1e-3, share * linear_s))
         history[f"{linear.name}_share"] = linear.settle(run)
         if not free and len(maps) > 1 and not run.interrupted:
-            history["fade"] = fade(network, task)
+            history["fade"] = fade(network, task, run)
     network.set_scale()
 
     arc = ArcPhase(network, task)

@@ -24,7 +24,7 @@ QUICK_SHARES = (1.0, 0.5)
 class LinearPhase:
     """Rotate the first R KLT dims ("orthogonal"), or learn any map of all D ("free"), for the loss at every prefix.
 
-    The floor is the map that the network has: the KLT itself, or for a free map after a rotation that rotation.
+    The floor is the map that the network has: the KLT itself, or for a free map after a rotation that rotation, faded.
     Without supervision losses are shares of what the KLT's prefix loses.
     """
 

@@ -54,7 +54,7 @@ def split_rows(groups_N: np.ndarray, config: TrainConfig, *, seed: int) -> Split
     row_part = part[group_N]
     parts = [np.flatnonzero(row_part == number) for number in (0, 1, 2)]
     for name, got in zip(("fit", "validation", "test"), parts, strict=True):
-        if len(got) < 10 and not (name == "test" and not wanted[2]):
+        if len(got) < 10 and (name != "test" or wanted[2]):
             raise RowError(
                 f"after near-duplicates are kept together, {name} must have at least 10 rows, got {len(got)} "
                 f"({len(sizes)} distinct groups in {rows} rows); remove duplicates, raise duplicate_cosine, "
