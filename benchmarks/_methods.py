@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -24,6 +24,7 @@ from arfc.compressor import TRAINING_SHARE
 from arfc.config import Config
 from arfc.evaluate.methods import Method, Small, of_codes, of_floats
 from arfc.rivals import RIVALS, Coded, fitting
+from arfc.rivals.coded import MakesVectors
 from arfc.training import codecs, loop
 
 RATIOS = (2, 4, 8, 16, 32)
@@ -69,7 +70,8 @@ def byte_sizes(width: int) -> list[int]:
 
 def names(variant: str) -> list[str]:
     """Return the methods that a variant compares: classic ones cannot use pairs or labels."""
-    return ["arfc", *(CATALOGUE if variant == "none" else ()), *RIVALS, *(ABLATIONS if variant == "labels" else ())]
+    others = {"none": CATALOGUE, "labels": (*ABLATIONS, ONE_PER_SIZE)}
+    return ["arfc", *RIVALS, *others.get(variant, ())]
 
 
 def kind(name: str) -> str:
@@ -88,8 +90,14 @@ def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float) -
     """Fit a method on the fit rows of a set, with the supervision that the variant gives."""
     x, given = _supervision(data, variant)
     with processor_clock():
-        if name == "arfc" or name in ABLATIONS:
-            return _ours(x, given, ABLATIONS.get(name, CONFIG), seed=seed, budget_s=budget_s)
+        if name == ONE_PER_SIZE:
+            configs = {size: _config(size_law="fixed", fixed_dims=size) for size in _sizes_of_ratios(x.shape[1])}
+            return _vectors(x, given, configs, seed=seed, budget_s=budget_s)
+        if name == "arfc":
+            return _ours(x, given, seed=seed, budget_s=budget_s)
+        if name in ABLATIONS:
+            configs = dict.fromkeys(float_sizes(x.shape[1]), ABLATIONS[name])
+            return _vectors(x, given, configs, seed=seed, budget_s=budget_s)
         if name in RIVALS:
             return _rival(name, x, given, seed=seed, budget_s=budget_s)
     most = BASELINE_ROWS if CATALOGUE[name].extra == "faiss" else len(x)
@@ -118,9 +126,9 @@ def _supervision(data: DataSet, variant: str) -> tuple[np.ndarray, dict[str, np.
     return data.fit, {}
 
 
-def _ours(x: np.ndarray, given: dict[str, np.ndarray], config: Config, *, seed: int, budget_s: float) -> Fitted:
+def _ours(x: np.ndarray, given: dict[str, np.ndarray], *, seed: int, budget_s: float) -> Fitted:
     started = time.process_time()
-    model = Compressor.fit(x, **given, seed=seed, config=config, budget=budget_s / TRAINING_SHARE, progress=False)
+    model = Compressor.fit(x, **given, seed=seed, config=CONFIG, budget=budget_s / TRAINING_SHARE, progress=False)
     fit_s, width = time.process_time() - started, model.width
     sizes = [size for size in byte_sizes(width) if size <= width]
     return Fitted(
@@ -140,6 +148,41 @@ def _ours(x: np.ndarray, given: dict[str, np.ndarray], config: Config, *, seed: 
             "steps": {p: h[-1]["step"] for p, h in model.facts["history"].items() if _is_history(h)},
         },
     )
+
+
+def _vectors(
+    x: np.ndarray, given: dict[str, np.ndarray], configs: Mapping[int, Config], *, seed: int, budget_s: float
+) -> Fitted:
+    """Fit one model for each config, and ask it for the vectors of its sizes; their codes are not looked at."""
+    started, most_s = time.process_time(), budget_s / TRAINING_SHARE
+    models = {
+        config: Compressor.fit(x, **given, seed=seed, config=config, budget=most_s, progress=False)
+        for config in dict.fromkeys(configs.values())
+    }
+    return Fitted(
+        ladders={"dims": list(configs), "bytes": ()},
+        methods={"dims": _by_size({size: models[config] for size, config in configs.items()}), "bytes": None},
+        fit_s=time.process_time() - started,
+        fit_rows=len(x),
+        settings={"configs": [config.to_dict() for config in models]},
+    )
+
+
+def _by_size(fits: Mapping[int, MakesVectors]) -> Method:
+    """Return the method that asks the fit of a size for its vectors."""
+
+    def at(rows: np.ndarray) -> Callable[[int], Small]:
+        def small(size: int) -> Small:
+            vectors = fits[size].compress(rows, dims=size)
+            return Small(asked=vectors, stored=vectors)
+
+        return small
+
+    return at
+
+
+def _sizes_of_ratios(width: int) -> list[int]:
+    return sorted(width // ratio for ratio in RATIOS)
 
 
 def _is_history(entries: object) -> bool:
@@ -180,7 +223,7 @@ def _classic(name: str, x: np.ndarray, *, seed: int) -> Fitted:
 
 def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int, budget_s: float) -> Fitted:
     rival, width = RIVALS[name], x.shape[1]
-    sizes = sorted(width // ratio for ratio in RATIOS) if rival.per_size else float_sizes(width)
+    sizes = _sizes_of_ratios(width) if rival.per_size else float_sizes(width)
     started = time.process_time()
     if rival.per_size:
         share_s = budget_s / len(sizes)
@@ -191,13 +234,6 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
         one = rival.fit(x, **given, seed=seed, budget_s=budget_s, config=RIVALS_CONFIG)
         fits = dict.fromkeys(sizes, one)
 
-    def at(rows: np.ndarray) -> Callable[[int], Small]:
-        def small(size: int) -> Small:
-            vectors = fits[size].compress(rows, dims=size)
-            return Small(asked=vectors, stored=vectors)
-
-        return small
-
     code_sizes: list[int] = []
     codes = None
     if seed == CODED_SEED:
@@ -207,7 +243,7 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
         codes = of_codes(coded.project, lambda rows: coded.compress(rows, bytes=max(code_sizes)))
     return Fitted(
         ladders={"dims": sizes, "bytes": code_sizes},
-        methods={"dims": at, "bytes": codes},
+        methods={"dims": _by_size(fits), "bytes": codes},
         fit_s=time.process_time() - started,
         fit_rows=len(x),
         settings={"per_size": rival.per_size, "config": RIVALS_CONFIG.to_dict()},
@@ -224,6 +260,8 @@ RIVALS_CONFIG = _no_test_rows(fitting.CONFIG)
 
 
 def _config(*, model: dict[str, Any] | None = None, **train: Any) -> Config:
+    """Return the config of an ablation, which is compared by its vectors: no time goes into codebooks."""
+    train |= {"code_rounds": 0}
     return Config(
         model=dataclasses.replace(CONFIG.model, **(model or {})), train=dataclasses.replace(CONFIG.train, **train)
     )
@@ -236,6 +274,8 @@ ABLATIONS: dict[str, Config] = {
     "ARC + ERGC": _config(model={"solutions": 1}),
     "ARC + MoS of 4 + ERGC": _config(model={"solutions": 4}),
     "uniform sizes": _config(size_law="uniform"),
-    "one fixed size, 48 dims": _config(size_law="fixed", fixed_dims=48),
 }
 """The method with parts taken away or changed; `arfc` itself is ARC + MoS of 2 + ERGC with beta-distributed sizes."""
+ONE_PER_SIZE = "one model per size"
+"""The last ablation: for each ratio a model that is trained and chosen for its size alone, each in as long a time as
+the one model that serves them all."""

@@ -219,7 +219,11 @@ def _ablations(studies: Sequence[Study]) -> list[str]:
         if not any(record["kind"] == "ablation" for record in study.records):
             continue
         parts += [f"## Ablations: {title(study)}", ""]
-        parts += ["Parts taken away or changed; `arfc` is the model of the tables above. Time is that of one fit.", ""]
+        what = (
+            "Parts taken away or changed; `arfc` is the model of the tables above. They are compared by vectors, "
+            "not by codes. Time is that of one fit, for `arfc` its codes included; for one model per size that of all."
+        )
+        parts += [wrapped(what), ""]
         for table in study.tables:
             lines = ordered(line for line in table.lines if line.kind in ("ours", "ablation"))
             shown = blocks(lines, partial(_name_and_time, study), score_text)

@@ -10,6 +10,7 @@ import torch
 from arfc import Compressor
 from arfc.config import TrainConfig
 from arfc.model.network import Network
+from arfc.sizes import float_ladder
 from arfc.training.arc_phase import ArcPhase
 from arfc.training.ergc import cosine_edges, ergc_loss
 from arfc.training.linear_phase import LinearPhase
@@ -186,6 +187,12 @@ def test_the_size_law_decides_which_sizes_gain(trained_map, losses):
     assert all(not torch.equal(one, other) for i, one in enumerate(maps) for other in maps[:i])
     assert losses(short, dims=3)[1] < 0.9 * losses(long, dims=3)[1]
     assert losses(long, dims=9)[1] < 0.9 * losses(short, dims=9)[1]
+
+
+def test_one_fixed_size_is_the_one_that_chooses(set_up):
+    task, network = set_up(size_law="fixed", fixed_dims=5)
+    assert list(task.hits([network.compress(unit, dims=24) for unit in task.scored])) == [5]
+    assert list(task.scores(lambda unit, dims: unit[:, :dims])) == list(float_ladder(24))  # the curve has all of them
 
 
 def test_strong_betas_serve_short_sizes(trained_map, losses):

@@ -64,7 +64,8 @@ class TrainConfig:
     sizes_per_step: int = 4
     """Prefix lengths scored per step."""
     size_law: SizeLaw = "beta"
-    """Law of those lengths: "beta" moves from mild to strong, "uniform", or "fixed" at `fixed_dims`."""
+    """Law of those lengths: "beta" moves from mild to strong, "uniform", or "fixed" at `fixed_dims`, which then is
+    also the one by which choices are made."""
     size_beta_mild: tuple[float, float] = (1.5, 1.0)
     """Beta parameters of (dims / D) at the first step."""
     size_beta_strong: tuple[float, float] = (1.0, 1.25)

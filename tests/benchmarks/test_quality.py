@@ -57,6 +57,14 @@ def test_vectors_of_a_rival_are_coded_under_one_seed(birds, seed):
     assert bool(table["bytes"]) == (seed == _methods.CODED_SEED)
 
 
+def test_one_model_per_size_has_a_model_for_each_ratio(birds):
+    piece = quality.Piece("birds", "labels", _methods.ONE_PER_SIZE, 0, 0)
+    record = quality.run(piece, most_s=1.0)
+    table = record["tables"][0]
+    assert [row["dims"] for row in table["floats"]] == [1, 2, 4, 8, 16] and table["bytes"] == []
+    assert {config["train"]["fixed_dims"] for config in record["settings"]["configs"]} == {1, 2, 4, 8, 16}
+
+
 def test_the_page_reads_what_the_driver_writes(birds, tmp_path):
     out = tmp_path / "quality.jsonl"
     measured(out, "--methods", *METHODS)

@@ -32,7 +32,7 @@ def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec
     ours = [compress_blocks(network, unit, dims=width) for unit in task.scored]
     klt = [unit @ network.klt.basis for unit in task.scored]
     methods = {"arfc": ours, "klt": klt, "truncation": task.scored}
-    floats = {name: means(task.hits(vectors)) for name, vectors in methods.items()}
+    floats = {name: means(task.hits(vectors, sizes=float_ladder(width))) for name, vectors in methods.items()}
     sizes = byte_ladder(width, width)
     coded = {"arfc": coded_scores(task, ours, codec, sizes), "klt": coded_scores(task, klt, klt_codec, sizes)}
     kind = "pairs" if rows.partners is not None else "labels" if rows.labels is not None else "features"

@@ -207,18 +207,24 @@ class Task:
             return [torch.cat([rows.features, others.features]), torch.cat([rows.partners, others.partners])]
         return [rows.features if rows.labels is not None else self.answering]
 
+    @property
+    def judged_sizes(self) -> tuple[int, ...]:
+        """The dims by which choices are made: the float ladder's, or the one that alone is trained."""
+        fixed = self.config.size_law == "fixed"
+        return (min(self.config.fixed_dims, self.width),) if fixed else float_ladder(self.width)
+
     @torch.no_grad()
     def hits(
-        self, asked: Sequence[Tensor], stored: Sequence[Tensor] | None = None, *, sizes: Sequence[int] = ()
+        self, asked: Sequence[Tensor], stored: Sequence[Tensor] | None = None, *, sizes: Sequence[int] | None = None
     ) -> dict[int, Tensor]:
         """Return per size how right each query was, 0 to 1; prefixes of `asked` ask for prefixes of `stored`.
 
-        Both are `scored` in the form they are compared in; without `stored` it is the same form. The sizes are the
-        float ladder's unless given. The mean is recall@10, MRR both ways (pairs: one query per row and way; steadier
+        Both are `scored` in the form they are compared in; without `stored` it is the same form. The sizes are
+        `judged_sizes` unless given. The mean is recall@10, MRR both ways (pairs: one query per row and way; steadier
         than R@1 where pairs are few), or R@1 by class.
         """
         rows, stored = self.validation, stored or asked
-        sizes = sizes or float_ladder(self.width)
+        sizes = self.judged_sizes if sizes is None else sizes
         if rows.partners is not None:
             (there, back), (right_there, right_back) = self._same, self._right
             asking, others = asked[0][: self.queries], asked[1][: self.queries]
@@ -237,7 +243,7 @@ class Task:
         """Return the validation score at the float ladder's sizes."""
         with torch.no_grad():
             full = [compress(rows, self.width) for rows in self.scored]
-        return means(self.hits(full))
+        return means(self.hits(full, sizes=float_ladder(self.width)))
 
     def keeps(self, hits: dict[int, Tensor], floor: dict[int, Tensor]) -> bool:
         """Return whether no size loses against its floor, as far as these queries can tell.
