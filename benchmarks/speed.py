@@ -30,7 +30,7 @@ from _timing import bare_products, fitted_exponent, in_turns, rate
 from arfc import Compressor
 from arfc.codec import NestedCodec, ScalarCodec
 from arfc.codec.joint import JointTokens
-from arfc.codec.nested import JOINT_DIMS, MOST_TOKENS
+from arfc.codec.nested import JOINT_DIMS, TOKEN_CHOICES
 from arfc.config import Config, ModelConfig, TrainConfig
 from arfc.model.network import OPEN_BLOCK_ROWS, Network
 from arfc.model.steady import by_blocks
@@ -232,7 +232,7 @@ def with_all_tokens(model: Compressor, rows: np.ndarray) -> Compressor:
     codec = model.codec
     values = (full / np.linalg.norm(full, axis=1, keepdims=True)) @ codec.basis - codec.mean
     head = np.ascontiguousarray(values[:, :JOINT_DIMS])
-    joint = JointTokens.fit(head, tokens=MOST_TOKENS, rng=np.random.default_rng(0), rounds=0)
+    joint = JointTokens.fit(head, tokens=TOKEN_CHOICES[-1], rng=np.random.default_rng(0), rounds=0)
     values[:, :JOINT_DIMS] -= joint.decode(joint.encode(head, tokens=joint.tokens))
     levels = ScalarCodec.fit_values(values)
     longest = NestedCodec(basis=codec.basis, mean=codec.mean, joint=joint, levels=levels)
