@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from arfc.codec.nested import TOKEN_CHOICES
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 RECORDS = {
@@ -28,7 +30,7 @@ def test_exponents_are_those_of_the_record():
     section = PAGE.split("## How the cost grows")[1].split("## Memory")[0]
     for name, found in RECORDS["growth"].items():
         assert f"{found['exponent']:.2f}" in section, name
-    assert RECORDS["codes"]["joint_tokens"] == 32
+    assert RECORDS["codes"]["joint_tokens"] == TOKEN_CHOICES[-1]
 
 
 def test_the_budgeted_fit_is_that_of_the_record():
