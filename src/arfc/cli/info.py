@@ -40,6 +40,7 @@ def _describe(facts: dict[str, Any]) -> str:
             f"{data['test_rows']:,} not at all",
             f"fit         for {facts['task']}, seed {facts['seed']}, "
             f"{'interrupted before its end' if facts.get('interrupted') else 'complete'}",
+            f"linear map  {_linear_map(facts['history'])}",
             f"ARC         {_opening(facts)}",
             f"versions    format {facts['format_version']}, {packages}",
             "",
@@ -48,6 +49,17 @@ def _describe(facts: dict[str, Any]) -> str:
             format_sizes(curve),
         ]
     )
+
+
+def _linear_map(history: dict[str, Any]) -> str:
+    """Say how much of what was learned is in it."""
+    parts = [f"rotation kept by {history.get('linear_share', 0):g}"]
+    fade = history.get("fade", {"scale": 1})
+    if fade["scale"] < 1:
+        parts.append(f"dims from {fade['from']} on times {fade['scale']:g}")
+    if "free_share" in history:
+        parts.append(f"free map kept by {history['free_share']:g}")
+    return ", ".join(parts) + " (1 is all)"
 
 
 def _opening(facts: dict[str, Any]) -> str:
