@@ -15,6 +15,7 @@ README_STUDY = ("captions", "none")
 README_BYTES = (8, 16, 32, 48, 64, 96, 192)
 README_LINES = (
     ("bytes", "arfc"),
+    ("bytes", "lsq"),
     ("bytes", "rq"),
     ("bytes", "klt + bits"),
     ("bytes", "opq"),
