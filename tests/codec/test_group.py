@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from arfc.codec.group import Group
+from arfc.codec.group import Group, _cheapest
 
 SHAPE = (3, 16, 6)
 
@@ -39,25 +39,40 @@ def test_each_token_is_the_best_beside_the_others(codebooks, values, weights):
 
 def test_enough_paths_find_the_best_sum(codebooks, values):
     group = Group(codebooks)
-    best = group.best_paths(group.alone(values), 16**2)[:, :1]
+    best = group.best_sum(group.alone(values), paths=16**2)[:, None]
     every = np.stack(np.meshgrid(*[np.arange(16)] * 3, indexing="ij"), axis=-1).reshape(1, -1, 3)
     lowest = np.array([errors(codebooks, row[None], every).min() for row in values])
     np.testing.assert_allclose(errors(codebooks, values, best)[:, 0], lowest, rtol=1e-5)
 
 
-def test_paths_come_cheapest_first_and_no_two_are_alike(codebooks, values):
+def test_a_prefix_ends_in_the_cheapest_sum_of_the_paths_followed(codebooks, values):
+    """One path is greedy; each further one may only be left for a cheaper sum."""
     group = Group(codebooks)
-    paths = group.best_paths(group.alone(values), 5)
-    assert (np.diff(errors(codebooks, values, paths), axis=1) > -1e-4).all()
-    assert all(len(np.unique(of_row, axis=0)) == 5 for of_row in paths)
+    greedy, missed = [], values.astype(np.float64)
+    for codebook in codebooks:
+        greedy.append(np.square(missed[:, None] - codebook).sum(axis=2).argmin(axis=1))
+        missed = missed - codebook[greedy[-1]]
+    one, five = (group.best_sum(group.alone(values), paths=paths) for paths in (1, 5))
+    np.testing.assert_array_equal(one, np.stack(greedy, axis=1))
+    gains = (errors(codebooks, values, one[:, None]) - errors(codebooks, values, five[:, None]))[:, 0]
+    assert gains.mean() > 0.1 and (gains > 0).mean() > 0.3
+
+
+def test_continuations_come_cheapest_first_and_no_two_are_alike(rng):
+    cost = rng.standard_normal((40, 3, 16)).astype(np.float32)
+    ordered = np.sort(cost.reshape(40, -1), axis=1)[:, :5]
+    found, path, token = _cheapest(cost.copy(), 5)
+    np.testing.assert_array_equal(found, ordered)
+    np.testing.assert_array_equal(cost[np.arange(40)[:, None], path, token], ordered)
 
 
 def test_choosing_anew_never_costs_more_and_leaves_what_it_was_given(codebooks, values):
     group = Group(codebooks)
     alone = group.alone(values)
-    before = group.best_paths(alone, 1)
+    before = group.best_sum(alone, paths=1)
     kept = before.copy()
-    after = group.choose_anew(alone, before[:, 0])[:, None]
+    after = group.choose_anew(alone, before)[:, None]
     np.testing.assert_array_equal(before, kept)
+    before = before[:, None]
     assert (errors(codebooks, values, after) <= errors(codebooks, values, before) + 1e-4).all()
     assert (errors(codebooks, values, after) < errors(codebooks, values, before) - 1e-3).any()

@@ -47,17 +47,17 @@ class Group:
         products_nTC *= self._own_T1
         return products_nTC
 
-    def best_paths(self, alone_nTC: Float32[Array, "n T C"], keep: int) -> Int64[Array, "n {keep} T"]:
-        """Follow the cheapest prefixes, token by token; return the sums they end in, the cheapest first."""
+    def best_sum(self, alone_nTC: Float32[Array, "n T C"], *, paths: int) -> Int64[Array, "n T"]:
+        """Follow the cheapest prefixes, token by token; return the cheapest sum that they end in."""
         rows_n1 = np.arange(len(alone_nTC))[:, None]
         cost_nk = np.zeros((len(alone_nTC), 1), dtype=np.float32)
         picked_nkT = np.empty((*cost_nk.shape, 0), dtype=np.intp)
         for token in self._range:
             cost_nkC = self._beside(alone_nTC[:, token], picked_nkT, token, others=range(token))
             cost_nkC += cost_nk[:, :, None]
-            cost_nk, path_nk, token_nk = _cheapest(cost_nkC, keep)
+            cost_nk, path_nk, token_nk = _cheapest(cost_nkC, 1 if token == self._range[-1] else paths)
             picked_nkT = np.concatenate([picked_nkT[rows_n1, path_nk], token_nk[:, :, None]], axis=2)
-        return picked_nkT
+        return picked_nkT[:, 0]
 
     def choose_anew(self, alone_nTC: Float32[Array, "n T C"], picked_nT: Int64[Array, "n T"]) -> Int64[Array, "n T"]:
         """Choose each token anew, in turn, while the others stand; return the sums.

@@ -134,7 +134,7 @@ class JointTokens:
         for first in range(0, tokens, GROUP):
             group = self._groups[first // GROUP]
             alone_nTC = group.alone(missed_nP)
-            best_nT = group.choose_anew(alone_nTC, group.best_paths(alone_nTC, PATHS)[:, 0])
+            best_nT = group.choose_anew(alone_nTC, group.best_sum(alone_nTC, paths=PATHS))
             stand_nT[:, first : first + best_nT.shape[1]] = best_nT
             for codebook_CP, token_n in zip(self.codebooks[first:], best_nT.T, strict=False):
                 missed_nP -= codebook_CP[token_n]

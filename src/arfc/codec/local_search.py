@@ -76,7 +76,7 @@ def best_sums(codebooks_TCP: Float32[Array, "T C P"], values_NP: Float32[Array, 
     group = Group(codebooks_TCP)
 
     def pick(block_nP: Float32[Array, "n P"]) -> Int64[Array, "n T"]:
-        return group.best_paths(group.alone(block_nP), 1)[:, 0]
+        return group.best_sum(group.alone(block_nP), paths=1)
 
     return by_threads(pick, values_NP, block_rows=_BLOCK_ROWS)
 
