@@ -38,8 +38,8 @@ ROWS_PER_S = 90
 bounds. A rival with one model per size has a fifth of it for each of five sizes. Codes are fitted after that, ours and
 those of the others."""
 CODED_SEED = 0
-"""The seed under which vectors of learned rivals are also coded by our code; under others they are floats alone, as the
-papers have them: a code takes as long to fit as the vectors, and its spread is known from ours."""
+"""The seed under which vectors of per-size rivals, those of the paper, are also coded by our code; else they are floats
+alone, as papers have them: a code takes as long to fit as the vectors, and its spread is known from ours."""
 SLOW = {"pq": 64, "opq": 64, "lsq": 16}
 """Largest size of methods whose fits take minutes beyond it."""
 
@@ -79,6 +79,11 @@ def kind(name: str) -> str:
     if name == "arfc":
         return "ours"
     return "classic" if name in CATALOGUE else "learned" if name in RIVALS else "ablation"
+
+
+def is_random(name: str) -> bool:
+    """Tell whether another seed makes another fit: of the classic ones, some have a formula."""
+    return name not in CATALOGUE or CATALOGUE[name].random
 
 
 def budget_s(rows: int) -> float:
@@ -236,8 +241,8 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
 
     code_sizes: list[int] = []
     codes = None
-    if seed == CODED_SEED:
-        coded_dims = max(sizes)  # of the models for one size, the widest is coded
+    if rival.per_size and seed == CODED_SEED:
+        coded_dims = max(sizes)  # the widest is coded
         coded = Coded.fit(fits[coded_dims], x, dims=coded_dims, pairs=given.get("pairs"), seed=seed)
         code_sizes = [size for size in byte_sizes(width) if size <= coded_dims]
         codes = of_codes(coded.project, lambda rows: coded.compress(rows, bytes=max(code_sizes)))

@@ -54,7 +54,7 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
 - Retention is the score divided by that of the uncompressed float32 vectors.
 - Learned methods train, ours too, on one thread for at most a second of processor time per 90 fit rows, within 60 and
   150 s; with one model per size they share that time. Codes are fitted after it, without a limit of time. "arfc's code"
-  is our byte code on the vectors of another method, fitted under the first seed alone.
+  is our byte code on the vectors of a per-size rival, fitted under the first seed alone.
 - Learned methods and ablations measured before 2026-11-29 kept a tenth of the fit rows for a test that is not asked;
   some had 30 to 150 s by the clock, a few on a busy machine ([log](log.md)). Their codes, of an earlier form of "arfc's
   code", are left out until they are measured anew.

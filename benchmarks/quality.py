@@ -119,6 +119,8 @@ def _pieces(options: argparse.Namespace) -> Iterator[Piece]:
                     continue
                 if kind == "ablation" and (name != ABLATION_SET or seed):
                     continue
+                if seed and not _methods.is_random(method):
+                    continue
                 for fold in folds(name):
                     if not (fold and seed):  # folds stand in for seeds
                         yield Piece(name, variant, method, seed, fold)

@@ -44,6 +44,12 @@ def models(rows):
     return {name: fit(name, rows) for name in CATALOGUE}
 
 
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_seed_decides_where_a_fit_is_random(name, models, rows):
+    of_seeds = [packed(compress(name, model, rows)) for model in (models[name], fit(name, rows, seed=1))]
+    assert np.array_equal(*of_seeds) != CATALOGUE[name].random
+
+
 @pytest.mark.parametrize("width", [30, 37])
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_any_width_is_compressed_asked_for_and_brought_back(name, width, clustered, unit):

@@ -46,6 +46,8 @@ class Method:
     """Whether one fit, of the largest size wanted, serves all sizes below."""
     extra: str = ""
     """Extra of this package that it needs, if any."""
+    random: bool = False
+    """Whether the seed decides more than which rows calibrate it: a random rotation, or where k-means starts."""
 
     def sizes(self, asked: Iterable[int], *, width: int) -> tuple[int, ...]:
         """Return those of the sizes asked for that exist for features of this width."""
@@ -61,8 +63,8 @@ class SizedFit(Protocol):
         ...
 
 
-def _floats(fit: Callable[[object, int], Any]) -> Method:
-    return Method(unit="dims", fit=lambda x, *, size, seed: fit(x, seed), largest=lambda width: width)
+def _floats(fit: Callable[[object, int], Any], *, random: bool = False) -> Method:
+    return Method(unit="dims", fit=lambda x, *, size, seed: fit(x, seed), largest=lambda width: width, random=random)
 
 
 def _fixed_bits(
@@ -94,12 +96,13 @@ def _sized(
         smallest=smallest,
         one_fit=one_fit,
         extra=extra,
+        random=True,
     )
 
 
 CATALOGUE: dict[str, Method] = {
     "truncation": _floats(lambda x, seed: Truncation.fit(x)),
-    "random rotation": _floats(lambda x, seed: RandomRotation.fit(x, seed=seed)),
+    "random rotation": _floats(lambda x, seed: RandomRotation.fit(x, seed=seed), random=True),
     "pca": _floats(lambda x, seed: Pca.fit(x)),
     "klt": _floats(lambda x, seed: Klt.fit(x)),
     "fp16": _fixed_bits(HalfCodec.fit, bits=16, front=Truncation.fit),
