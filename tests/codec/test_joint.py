@@ -93,6 +93,19 @@ def test_later_groups_learn_from_misses_of_the_length_that_unseen_rows_have(rows
     assert lengths(unseen_HP=rows[1500:]) > 1.1 * lengths()
 
 
+def test_lessons_stand_in_for_the_rows_that_taught_them(sums):
+    """Told what unseen rows told of the first fit, a fit of the same rows is the same fit."""
+    options = {"tokens": 9, "rounds": 8}
+    first = JointTokens.fit(sums[:-400], rng=np.random.default_rng(0), unseen_HP=sums[-400:], **options)
+    again = JointTokens.fit(sums[:-400], rng=np.random.default_rng(0), lessons=first.lessons, **options)
+    untold = JointTokens.fit(sums[:-400], rng=np.random.default_rng(0), **options)
+    assert [lesson.ridge > 0 for lesson in first.lessons] == [True, True]
+    assert first.lessons[0].missed > first.lessons[1].missed > 0
+    np.testing.assert_array_equal(again.codebooks, first.codebooks)
+    assert again.lessons == first.lessons and untold.lessons == []
+    assert not np.array_equal(untold.codebooks, first.codebooks)
+
+
 def test_the_pace_hears_how_far_the_fit_is_and_can_end_it(rows):
     def fit(used):
         heard = []

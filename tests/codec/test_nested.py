@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arfc.codec import NestedCodec, ScalarCodec
+from arfc.codec import NestedCodec, ScalarCodec, nested
+from arfc.codec.joint import ROUNDS
 from arfc.errors import DtypeError, ModelFileError, RowError, ShapeError, SizeError
 
 WIDTH = 40
@@ -97,6 +98,27 @@ def test_short_codes_keep_more_neighbours_than_plain_levels(codec, sample, other
         ours = recall(others, codec.decode(codec.encode(others, bytes_per_vector=size)), others)
         theirs = recall(rotated, plain.decode(plain.encode(rotated, bytes_per_vector=size)), others)
         assert ours > theirs - 0.02
+
+
+def missed(codec, rows):
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.square(unit - codec.decode(codec.encode(rows, bytes_per_vector=codec.joint.tokens))).sum(axis=1).mean()
+
+
+def test_codebooks_of_few_rows_have_seen_all_of_them(codec, sample, monkeypatch):
+    monkeypatch.setattr(nested, "TRIAL_SHARE", 1.0)  # the rows that are held out stay so
+    partly = NestedCodec.fit(sample, most_tokens=codec.joint.tokens)
+    assert partly.joint.tokens == codec.joint.tokens
+    assert missed(codec, sample) < 0.9 * missed(partly, sample)
+
+
+def test_what_a_trial_made_stands_when_the_time_is_up(codec, sample):
+    def pace(done):
+        return 0.0 if done < nested.TRIAL_ROUNDS / (nested.TRIAL_ROUNDS + ROUNDS) else 1.0
+
+    short = NestedCodec.fit(sample, pace=pace)
+    assert short.joint.tokens > 0
+    assert missed(codec, sample) < missed(short, sample) < 1
 
 
 def test_every_short_code_is_the_beginning_of_the_longest(codec, others):

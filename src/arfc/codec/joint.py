@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,15 @@ _BLOCK_ROWS = 512
 _TINY = 1e-20
 
 
+class Lesson(NamedTuple):
+    """What rows that a group was not fitted on tell of it."""
+
+    ridge: float
+    """The ridge for learning its codebooks together; 0 where they are better as they start."""
+    missed: float
+    """Mean square of what is missed of those rows, per dim."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class JointTokens:
     """One codebook per token; a vector, centred on its mean, is predicted as the sum of the codewords so far.
@@ -45,6 +55,8 @@ class JointTokens:
 
     codebooks: Float32[Array, "T C P"]
     """Codewords of each token."""
+    lessons: Sequence[Lesson] = ()
+    """What unseen rows told of each group; empty where there were none."""
 
     @classmethod
     def fit(
@@ -55,15 +67,17 @@ class JointTokens:
         rng: np.random.Generator,
         rounds: int = ROUNDS,
         unseen_HP: Float32[Array, "H P"] | None = None,
+        lessons: Sequence[Lesson] = (),
         pace: Callable[[float], float] = lambda done: 0.0,
     ) -> JointTokens:
         """Fit the codebooks group after group, each on what the groups before it have missed; strongest dims first.
 
         Rows that codebooks were fitted on are missed by less than others. With rows that were not, `unseen_HP`, the
-        next group learns from what was missed at their length. The first group is learned in `rounds` rounds, later
-        ones in a quarter as many; 0 leaves residual quantisation. `pace` is told the share of the work that is done,
-        and returns the share of the time that is used: where that is larger, there are fewer rounds, and no further
-        group once all of it is used.
+        next group learns from what was missed at their length. In their place may stand the `lessons` of an earlier
+        fit, on fewer rows, to as many groups. The first group is learned in `rounds` rounds, later ones in a quarter as
+        many; 0 leaves residual quantisation. `pace` is told the share of the work that is done, and returns the share
+        of the time that is used: where that is larger, there are fewer rounds, and no further group once all of it is
+        used.
 
         Shapes: values (N, P), N at least `LEAST_ROWS` unless `tokens` is 0.
         """
@@ -71,6 +85,7 @@ class JointTokens:
         rounds_of = [-(-rounds // 4) if first else rounds for first in starts]
         work = [GROUP + count for count in rounds_of]  # a codebook's start is like a round
         codebooks = np.empty((0, CODEWORDS, values_NP.shape[1]), dtype=np.float32)
+        told: list[Lesson] = []
         for place, first in enumerate(starts):
             before, after = sum(work[:place]) / sum(work), sum(work[: place + 1]) / sum(work)
             if pace(before) >= 1:
@@ -83,25 +98,30 @@ class JointTokens:
                 """Return the used share of the time that is left to the rounds."""
                 return (pace(ready + done * (after - ready)) - used) / max(after - used, _TINY)
 
-            group = start
+            group, ridge = start, 0.0
             if used < 1 and rounds_of[place]:
-                missed = start._miss_ratio(values_NP, unseen_HP)
-                ridge = float(np.clip(LATER_RIDGE if first else FIRST_RIDGE * missed**2, 1, len(values_NP) / CODEWORDS))
-                learned = cls(
-                    codebooks=learn_codebooks(
+                missed = 0.0 if lessons else start._miss_ratio(values_NP, unseen_HP)
+                ridge = LATER_RIDGE if first else FIRST_RIDGE * missed**2
+                ridge = lessons[place].ridge if lessons else float(np.clip(ridge, 1, len(values_NP) / CODEWORDS))
+                if ridge:
+                    codebooks_TCP = learn_codebooks(
                         start.codebooks, values_NP, rounds=rounds_of[place], ridge=ridge, rng=rng, pace=own_pace
                     )
-                )
-                if learned._miss_ratio(values_NP, unseen_HP) < missed:
-                    group = learned
+                    group = cls(codebooks=codebooks_TCP)
+                if not lessons and group._miss_ratio(values_NP, unseen_HP) >= missed:
+                    group, ridge = start, 0.0
             codebooks = np.concatenate([codebooks, group.codebooks])
+            if lessons:
+                told.append(lessons[place])
+            elif unseen_HP is not None:
+                unseen_HP = group._missed(unseen_HP)
+                told.append(Lesson(ridge=ridge, missed=float(np.square(unseen_HP).mean())))
             if first == starts[-1]:
                 break
             values_NP = group._missed(values_NP)
-            if unseen_HP is not None:
-                unseen_HP = group._missed(unseen_HP)
-                values_NP *= np.sqrt(np.square(unseen_HP).mean() / max(np.square(values_NP).mean(), _TINY))
-        return cls(codebooks=codebooks)
+            if told:
+                values_NP *= np.sqrt(told[place].missed / max(np.square(values_NP).mean(), _TINY))
+        return cls(codebooks=codebooks, lessons=told)
 
     @property
     def tokens(self) -> int:

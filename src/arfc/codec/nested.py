@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,8 +31,15 @@ HELD_OUT_SHARE = 0.2
 MOST_HELD_OUT_ROWS = 2_000
 """Rows apart from those, on which the levels are fitted: what joint tokens miss of rows they were fitted on is far less
 than what they miss of others, and levels of the former spoil every longer code (docs/log.md)."""
+TRIAL_SHARE = 0.1
+"""Where more than this share of the sample would be kept from the codebooks, their fit is a trial: it chooses and gives
+the levels, and the codebooks are fitted anew on all rows."""
+TRIAL_ROUNDS = 25
+"""Rounds of the first group in a trial."""
 TOKEN_CHOICES = (0, 4, 8, 16, 24, 32, 48)
 """Numbers of joint tokens that a code may have."""
+ROWS_PER_TOKEN = 100
+"""Fewest rows that a token's 256 codewords are fitted on: more tokens would know the rows by heart, not their kind."""
 _NEIGHBOURS = 10
 _TINY = 1e-20
 _MOST_STRETCH = 8
@@ -90,15 +97,25 @@ class NestedCodec:
         rng = np.random.default_rng([seed, 3])
         order_N = rng.permutation(len(values_NK))
         held_out = min(MOST_HELD_OUT_ROWS, int(HELD_OUT_SHARE * len(order_N)))
+        is_trial = held_out > TRIAL_SHARE * len(order_N)
         fit_rows = np.sort(order_N[held_out : held_out + FIT_ROWS])
-        room = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN)
+        room = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN, len(fit_rows) // ROWS_PER_TOKEN)
         tokens = max(count for count in TOKEN_CHOICES if count <= room)
         if len(fit_rows) < LEAST_ROWS or tokens == 0:
             return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
         centred_NP = np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS])
         held_HK = values_NK[np.sort(order_N[:held_out])]
         held_HP = np.ascontiguousarray(held_HK[:, :JOINT_DIMS])
-        joint = JointTokens.fit(centred_NP, tokens=tokens, rng=rng, rounds=rounds, unseen_HP=held_HP, pace=pace)
+        first_rounds = min(rounds, TRIAL_ROUNDS) if is_trial else rounds
+        share = first_rounds / (first_rounds + rounds) if is_trial and rounds else 1.0
+        joint = JointTokens.fit(
+            centred_NP,
+            tokens=tokens,
+            rng=rng,
+            rounds=first_rounds,
+            unseen_HP=held_HP,
+            pace=lambda done: pace(share * done) / share,
+        )
 
         def cut(tokens: int) -> NestedCodec:
             if tokens == 0:
@@ -110,9 +127,21 @@ class NestedCodec:
             return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
 
         if judge is None:
-            return cut(_best_tokens(joint, mean_K, held_HK))
-        choices = [cut(tokens) for tokens in reversed(TOKEN_CHOICES) if tokens <= joint.tokens]
-        return max(choices, key=judge)  # more tokens if equal
+            chosen = cut(_best_tokens(joint, mean_K, held_HK))
+        else:
+            choices = [cut(tokens) for tokens in reversed(TOKEN_CHOICES) if tokens <= joint.tokens]
+            chosen = max(choices, key=judge)  # more tokens if equal
+        if not is_trial or not chosen.joint.tokens:
+            return chosen
+        anew = JointTokens.fit(
+            np.ascontiguousarray(values_NK[:, :JOINT_DIMS]),
+            tokens=chosen.joint.tokens,
+            rng=rng,
+            rounds=rounds,
+            lessons=joint.lessons,
+            pace=lambda done: (pace(share + (1 - share) * done) - share) / max(1 - share, _TINY),
+        )
+        return replace(chosen, joint=anew) if anew.tokens == chosen.joint.tokens else chosen
 
     @classmethod
     def _of_levels(
