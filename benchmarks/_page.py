@@ -56,8 +56,8 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   150 s; with one model per size they share that time. Codes are fitted after it, without a limit of time. "arfc's code"
   is our byte code on the vectors of a per-size rival, fitted under the first seed alone.
 - Learned methods and ablations measured before 2026-11-29 kept a tenth of the fit rows for a test that is not asked;
-  some had 30 to 150 s by the clock, a few on a busy machine ([log](log.md)). Their codes, of an earlier form of "arfc's
-  code", are left out until they are measured anew.
+  some had 30 to 150 s by the clock, a few on a busy machine ([log](log.md)). Codes of learned methods in an
+  earlier form of "arfc's code" are left out until they are measured anew.
 - A dash is no defeat: the method has no such size, or was not fitted there. LSQ stops at 16 bytes, PQ, OPQ and RQ at
   64: beyond, they take minutes to hours to fit.
 - Losing cells stand as they are, and the verdicts name them.
