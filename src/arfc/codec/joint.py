@@ -108,6 +108,8 @@ class JointTokens:
                         start.codebooks, values_NP, rounds=rounds_of[place], ridge=ridge, rng=rng, pace=own_pace
                     )
                     group = cls(codebooks=codebooks_TCP)
+                else:
+                    pace(after)
                 if not lessons and group._miss_ratio(values_NP, unseen_HP) >= missed:
                     group, ridge = start, 0.0
             codebooks = np.concatenate([codebooks, group.codebooks])
