@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from arfc.codec import NestedCodec
 from arfc.config import TrainConfig
 from arfc.training.codecs import fit_codecs
 from arfc.training.loop import Run
@@ -66,3 +67,12 @@ def test_the_validation_score_chooses_the_number_of_joint_tokens(parts, monkeypa
     monkeypatch.setattr("arfc.training.codecs.coded_scores", scores)
     ours, _ = fit_codecs(network, task, seed=0, run=Run(config=TrainConfig()), budget_s=float("inf"))
     assert ours.joint.tokens == wanted
+
+
+def test_with_a_budget_codebooks_are_fitted_once(parts, monkeypatch):
+    asked = []
+    fit = NestedCodec.fit
+    monkeypatch.setattr(NestedCodec, "fit", lambda *args, **options: asked.append(options) or fit(*args, **options))
+    for budget_s in (float("inf"), 1e6):
+        fit_codecs(*parts, seed=0, run=Run(config=TrainConfig()), budget_s=budget_s)
+    assert [options["twice"] for options in asked if "twice" in options] == [True, False]

@@ -74,6 +74,7 @@ class NestedCodec:
         most_tokens: int = TOKEN_CHOICES[-1],
         max_bits: int = 8,
         rounds: int = ROUNDS,
+        twice: bool = True,
         pace: Callable[[float], float] = lambda done: 0.0,
         judge: Callable[[NestedCodec], float] | None = None,
     ) -> NestedCodec:
@@ -81,7 +82,8 @@ class NestedCodec:
 
         `judge` scores a codec, the more the better. Without one the choice is made on held-out rows of the sample, by
         recall@10 of their own neighbours, mean over the byte ladder. Few rows get no joint tokens: 256 codewords need
-        more. `rounds` and `pace` are as in `JointTokens.fit`.
+        more. `rounds` and `pace` are as in `JointTokens.fit`. `twice` lets a trial choose where rows are few, and fits
+        the codebooks again on all of them; with little time, one whole fit is better than two short ones.
 
         Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
@@ -97,7 +99,7 @@ class NestedCodec:
         rng = np.random.default_rng([seed, 3])
         order_N = rng.permutation(len(values_NK))
         held_out = min(MOST_HELD_OUT_ROWS, int(HELD_OUT_SHARE * len(order_N)))
-        is_trial = held_out > TRIAL_SHARE * len(order_N)
+        is_trial = twice and held_out > TRIAL_SHARE * len(order_N)
         fit_rows = np.sort(order_N[held_out : held_out + FIT_ROWS])
         room = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN, len(fit_rows) // ROWS_PER_TOKEN)
         tokens = max(count for count in TOKEN_CHOICES if count <= room)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -32,7 +34,8 @@ def fit_codecs(
 ) -> tuple[NestedCodec, NestedCodec]:
     """Fit codecs on fit rows of all modalities: the model's own, and KLT + bits to compare it with.
 
-    The number of joint tokens of the model's own is the one with the best validation score, mean over short sizes.
+    The number of joint tokens of the model's own is the one with the best validation score, mean over short sizes. Only
+    without a budget are codebooks of few rows fitted twice.
     """
     entities_ND = task.fit.entities
     most = QUICK_CODEC_ROWS if run.interrupted else CODEC_ROWS
@@ -51,6 +54,7 @@ def fit_codecs(
         ours_ND.numpy(),
         seed=seed,
         rounds=task.config.code_rounds,
+        twice=math.isinf(budget_s) and not run.interrupted,
         pace=pace,
         judge=None if run.interrupted else judge,
     )
