@@ -30,7 +30,8 @@ from _timing import bare_products, fitted_exponent, in_turns, rate
 from arfc import Compressor
 from arfc.codec import NestedCodec, ScalarCodec
 from arfc.codec.joint import JointTokens
-from arfc.codec.nested import JOINT_DIMS, TOKEN_CHOICES
+from arfc.codec.nested import JOINT_DIMS
+from arfc.codec.token_count import TOKEN_CHOICES
 from arfc.config import Config, ModelConfig, TrainConfig
 from arfc.model.network import OPEN_BLOCK_ROWS, Network
 from arfc.model.steady import by_blocks

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from arfc.codec.nested import TOKEN_CHOICES
+from arfc.codec.token_count import TOKEN_CHOICES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
 """The model's byte code: joint tokens first, then bits where they help most; any prefix is the code of that size."""
-# N rows, H held-out rows, Q queries among them, K dims, P dims of the joint tokens, B bytes per vector
+# N rows, H held-out rows, K dims, P dims of the joint tokens, B bytes per vector
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from arfc.codec.basis import eigenbasis
 from arfc.codec.codes import check_packed
 from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
 from arfc.codec.kmeans import CODEWORDS
+from arfc.codec.offsets import unit_about, widened
 from arfc.codec.product import StableProduct
 from arfc.codec.rows import check_vectors, row_norms
 from arfc.codec.scalar import ScalarCodec
+from arfc.codec.token_count import TOKEN_CHOICES, best_tokens
 from arfc.errors import ModelFileError, RowError
-from arfc.scores import recall_at_k, top_k
 from arfc.shapes import Array, Float32, UInt8
-from arfc.sizes import byte_ladder, check_bytes
+from arfc.sizes import check_bytes
 
 JOINT_DIMS = 256
 """Dims that joint tokens speak of; the weak ones after them are left to the scalar levels."""
@@ -36,14 +37,9 @@ TRIAL_SHARE = 0.1
 the levels, and the codebooks are fitted anew on all rows."""
 TRIAL_ROUNDS = 25
 """Rounds of the first group in a trial."""
-TOKEN_CHOICES = (0, 4, 8, 16, 24, 32, 48)
-"""Numbers of joint tokens that a code may have."""
 ROWS_PER_TOKEN = 100
 """Fewest rows that a token's 256 codewords are fitted on: more tokens would know the rows by heart, not their kind."""
-_NEIGHBOURS = 10
 _TINY = 1e-20
-_MOST_STRETCH = 8
-"""Offsets that need more are noise around a mean that is all there is."""
 _ARRAYS = ("basis", "mean", "codebooks", "thresholds", "centroids", "order")
 
 
@@ -124,12 +120,12 @@ class NestedCodec:
                 return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
             kept = joint.first(tokens)
             packed_HT = kept.encode(held_HP, tokens=tokens)
-            missed_HK = held_HK - _widened(kept.decode(packed_HT), held_HK.shape[1])
+            missed_HK = held_HK - widened(kept.decode(packed_HT), held_HK.shape[1])
             levels = ScalarCodec.fit_values(missed_HK, max_bits=max_bits)
             return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
 
         if judge is None:
-            chosen = cut(_best_tokens(joint, mean_K, held_HK))
+            chosen = cut(best_tokens(joint, mean_K, held_HK))
         else:
             choices = [cut(tokens) for tokens in reversed(TOKEN_CHOICES) if tokens <= joint.tokens]
             chosen = max(choices, key=judge)  # more tokens if equal
@@ -180,7 +176,7 @@ class NestedCodec:
         packed_NT = self.joint.encode(np.ascontiguousarray(values_NK[:, : self._joint_dims]), tokens=tokens)
         if size == tokens:
             return packed_NT
-        missed_NK = values_NK - _widened(self.joint.decode(packed_NT), self.width)
+        missed_NK = values_NK - widened(self.joint.decode(packed_NT), self.width)
         return np.concatenate([packed_NT, self.levels.encode_values(missed_NK, bytes_per_vector=size - tokens)], axis=1)
 
     def decode(self, packed_NB: Array) -> Float32[Array, "N K"]:
@@ -190,10 +186,10 @@ class NestedCodec:
         """
         check_packed(packed_NB, largest_bytes=self.largest_bytes)
         tokens = min(packed_NB.shape[1], self.joint.tokens)
-        values_NK = _widened(self.joint.decode(packed_NB[:, :tokens]), self.width)
+        values_NK = widened(self.joint.decode(packed_NB[:, :tokens]), self.width)
         if packed_NB.shape[1] > tokens:
             values_NK += self.levels.decode_values(packed_NB[:, tokens:])
-        return self._to_vectors(_unit_about(self.mean, values_NK))
+        return self._to_vectors(unit_about(self.mean, values_NK))
 
     def to_arrays(self) -> dict[str, Array]:
         """Return everything the codec is made of, ready for safetensors."""
@@ -241,67 +237,3 @@ class NestedCodec:
 def _no_tokens(values_NK: Float32[Array, "N K"]) -> JointTokens:
     dims = min(values_NK.shape[1], JOINT_DIMS)
     return JointTokens(codebooks=np.empty((0, CODEWORDS, dims), dtype=np.float32))
-
-
-def _unit_about(mean_K: Float32[Array, " K"], offset_NK: Float32[Array, "N K"]) -> Float32[Array, "N K"]:
-    """Return mean + s * offset with the s in 0..8 that brings each row to length 1, or nearest to it, then made 1.
-
-    A code's offset is shorter than the row's true one. To divide the whole row by its length would stretch the mean
-    too, which is known: with a strong common direction that costs a point or two of recall@10 (docs/log.md).
-    """
-    offset = offset_NK.astype(np.float64)
-    mean = mean_K.astype(np.float64)
-    square_N, along_N = np.square(offset).sum(axis=1), (offset * mean).sum(axis=1)
-    missing = max(0.0, 1 - float(np.square(mean).sum()))  # the mean of unit rows is no longer than 1
-    stretch_N = (np.sqrt(along_N**2 + square_N * missing) - along_N) / np.maximum(square_N, _TINY)
-    rows = mean + np.minimum(stretch_N, _MOST_STRETCH)[:, None] * offset
-    norms_N = np.sqrt(np.square(rows).sum(axis=1))
-    rows[norms_N <= _TINY, 0] = 1  # a code that knows no direction gets the strongest one
-    norms_N[norms_N <= _TINY] = 1
-    return (rows / norms_N[:, None]).astype(np.float32)
-
-
-def _widened(values_NP: Float32[Array, "N P"], width: int) -> Float32[Array, "N K"]:
-    return np.pad(values_NP, ((0, 0), (0, width - values_NP.shape[1])))
-
-
-def _best_tokens(
-    joint: JointTokens,
-    mean_K: Float32[Array, " K"],
-    held_HK: Float32[Array, "H K"],
-) -> int:
-    """Return the number of joint tokens, more if equal, whose codes of all sizes keep most neighbours.
-
-    One half of the rows gives the levels; rows of the other half ask and answer.
-    """
-    half = len(held_HK) // 2
-    asked_QK = held_HK[half:] + mean_K
-    own = np.arange(len(asked_QK))
-    truth_QK = _nearest(asked_QK, asked_QK, own)
-    best, best_score = 0, -1.0
-    for tokens in [count for count in TOKEN_CHOICES if count <= joint.tokens]:
-        kept = joint.first(tokens)
-        packed_HT = kept.encode(np.ascontiguousarray(held_HK[:, : kept.codebooks.shape[2]]), tokens=tokens)
-        predicted_HK = _widened(kept.decode(packed_HT), held_HK.shape[1])
-        missed_HK = held_HK - predicted_HK
-        levels = ScalarCodec.fit_values(missed_HK[:half])
-        scores = []
-        for size in byte_ladder(held_HK.shape[1], held_HK.shape[1]):
-            if size <= tokens:
-                decoded = _widened(joint.decode(packed_HT[half:, :size]), held_HK.shape[1])
-            else:
-                coded = levels.encode_values(
-                    missed_HK[half:], bytes_per_vector=min(size - tokens, levels.largest_bytes)
-                )
-                decoded = predicted_HK[half:] + levels.decode_values(coded)
-            found_QK = _nearest(asked_QK, _unit_about(mean_K, decoded), own)
-            scores.append(float(recall_at_k(truth_QK, found_QK).mean()))
-        if np.mean(scores) >= best_score:
-            best, best_score = tokens, float(np.mean(scores))
-    return best
-
-
-def _nearest(asked_QK: Float32[Array, "Q K"], stored_QK: Float32[Array, "Q K"], own: Array) -> Array:
-    scores = asked_QK @ stored_QK.T
-    scores[own, own] = -2
-    return top_k(scores, min(_NEIGHBOURS, len(scores) - 1))[0]

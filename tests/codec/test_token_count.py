@@ -1,0 +1,21 @@
+"""The number of joint tokens: many where rows cluster, none where each dim stands for itself."""
+
+import numpy as np
+
+from arfc.codec.joint import JointTokens
+from arfc.codec.token_count import best_tokens
+
+
+def chosen(rows, *, tokens):
+    fit, held = rows[:3400] - rows.mean(0), rows[3400:] - rows.mean(0)
+    joint = JointTokens.fit(np.ascontiguousarray(fit), tokens=tokens, rng=np.random.default_rng(0), rounds=4)
+    return best_tokens(joint, rows.mean(0), held)
+
+
+def test_sums_of_points_are_worth_joint_tokens(sums):
+    assert chosen(sums, tokens=4) == 4
+
+
+def test_dims_of_two_values_each_are_worth_none():
+    signs = np.random.default_rng(1).choice([-1.0, 1.0], size=(4400, 24)).astype(np.float32)
+    assert chosen(signs, tokens=4) == 0
