@@ -150,6 +150,13 @@ def test_supervision_can_be_switched_off(fit, kind, name):
         assert not torch.equal(weight(on), weight(other)) or histories[0] != histories[1]
 
 
+@pytest.mark.parametrize("kind", ["pairs", "labels"])
+def test_input_noise_can_be_switched_off(fit, kind):
+    on, off = (fit(**{kind: True, "input_noise": noise}, **LINEAR_ONLY) for noise in (0.6, 0))
+    histories = [[model.facts["history"][phase] for phase in ("linear", "free")] for model in (on, off)]
+    assert not torch.equal(weight(on), weight(off)) or histories[0] != histories[1]
+
+
 def test_linear_map_may_be_a_rotation_or_free(trained_map, losses):
     rotation, free = trained_map(), trained_map(free=True)
     assert (rotation.T @ rotation - torch.eye(24)).abs().max() < 1e-5

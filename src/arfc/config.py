@@ -70,6 +70,10 @@ class TrainConfig:
     """Beta parameters of (dims / D) at the first step."""
     size_beta_strong: tuple[float, float] = (1.0, 1.25)
     """Beta parameters of (dims / D) at the last step."""
+    supervised_beta_mild: tuple[float, float] = (1.0, 2.0)
+    """The same with pairs or labels, whose structure short prefixes can hold."""
+    supervised_beta_strong: tuple[float, float] = (1.0, 4.0)
+    """The same with pairs or labels, at the last step."""
     fixed_dims: int = 32
     """Prefix length of size_law="fixed", in dims."""
     linear_map: LinearMap = "auto"
@@ -95,6 +99,9 @@ class TrainConfig:
     """Weight of the contrastive loss over pairs (only with `pairs=`)."""
     labels_weight: float = 1.0
     """Weight of the class-structure loss (only with `labels=`)."""
+    input_noise: float = 0.6
+    """Length of the Gaussian noise that each unit row of a batch is given, with pairs or labels: few of either are
+    learned by heart without it; 0 switches it off."""
     max_rows: int = 100_000
     """Rows sampled from the input, over all of it; the rest is never read for fitting."""
     validation_share: float = 0.1
@@ -129,13 +136,13 @@ class TrainConfig:
             value = getattr(self, name)
             _require(math.isfinite(value) and value > 0, f"{name} must be a positive number", value)
         for name in ("weight_decay", "ergc_weight", "neighbour_weight", "reconstruction_weight", "pairs_weight",
-                     "labels_weight"):  # fmt: skip
+                     "labels_weight", "input_noise"):  # fmt: skip
             value = getattr(self, name)
             _require(math.isfinite(value) and value >= 0, f"{name} must be a number >= 0", value)
         _require(0 < self.validation_share < 0.5, "validation_share must lie between 0 and 0.5", self.validation_share)
         _require(0 <= self.test_share < 0.5, "test_share must be at least 0 and below 0.5", self.test_share)
         _require(0 < self.duplicate_cosine <= 1, "duplicate_cosine must lie in (0, 1]", self.duplicate_cosine)
-        for name in ("size_beta_mild", "size_beta_strong"):
+        for name in ("size_beta_mild", "size_beta_strong", "supervised_beta_mild", "supervised_beta_strong"):
             pair = getattr(self, name)
             _require(len(pair) == 2 and all(v > 0 for v in pair), f"{name} must be two positive numbers", pair)
         _require(self.size_law in get_args(SizeLaw), f"size_law must be one of {get_args(SizeLaw)}", self.size_law)

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from arfc.errors import ConfigError, ModelFileError
+from arfc.training import fit as fit_module
 from arfc.training.checkpoint import Checkpoints
-from arfc.training.fit import LINEAR_SHARE, fit_id, fit_network, split
+from arfc.training.fit import LINEAR_SHARE, SUPERVISED_LINEAR_SHARE, fit_id, fit_network, split
 from arfc.training.loop import Run
 from arfc.training.rows import read_rows
 
@@ -163,6 +164,19 @@ def test_the_klt_is_that_of_the_fit_rows_of_both_modalities(clustered, tiny_conf
     np.testing.assert_allclose(
         fitted.network.klt.energy, np.linalg.eigvalsh(rows.T @ rows / len(rows))[::-1], atol=1e-6
     )
+
+
+@pytest.mark.parametrize(("told", "share"), [(False, LINEAR_SHARE), (True, SUPERVISED_LINEAR_SHARE)])
+def test_supervision_gives_the_linear_maps_more_of_the_time(small_rows, tiny_config, monkeypatch, told, share):
+    given = {}
+
+    def record(phase, run, *, budget_s):
+        given[phase.name] = budget_s
+        return []
+
+    monkeypatch.setattr(fit_module, "run_phase", record)
+    fit(small_rows, tiny_config(), labels=np.arange(len(small_rows)) % 5 if told else None, budget_s=1000)
+    assert sum(given.get(name, 0) for name in ("linear", "free")) == pytest.approx(share * 1000, rel=0.05)
 
 
 def test_a_budget_is_shared_by_both_phases(small_rows, tiny_config):

@@ -14,7 +14,7 @@ from arfc.training.objectives import label_loss, neighbour_loss, pair_loss
 from arfc.training.recall import distinct
 from arfc.training.task import SUPERVISED_ERGC_SCALE, SUPERVISED_TOLERANCE, SURE, Rows, Task
 
-CONFIG = TrainConfig(anchors=6, neighbours=3, ergc_weight=0.3, neighbour_weight=1.0)
+CONFIG = TrainConfig(anchors=6, neighbours=3, ergc_weight=0.3, neighbour_weight=1.0, input_noise=0)
 
 
 def unit(rows, width=8, seed=0):
@@ -129,6 +129,36 @@ def test_what_proves_nothing_is_hidden():
     expected = torch.tensor([[torch.equal(a, b) and i != j for j, b in enumerate(right)] for i, a in enumerate(left)])
     assert expected.sum() == 1
     assert torch.equal(batch.hidden, expected)
+
+
+@pytest.mark.parametrize("kinds", [{"pairs": True}, {"labels": True}])
+def test_supervised_rows_are_noisy_unit_rows_and_their_edges_are_theirs(kinds):
+    noisy = dataclasses.replace(CONFIG, input_noise=0.6)
+    clean, batch = (task_of(config, **kinds).batch(4, phase=1, anchors=6) for config in (CONFIG, noisy))
+    moved = batch.entities - clean.entities
+    # The noise is 0.6 long, and the part of it along the row goes when the length is made 1.
+    assert 0.3 < float(moved.norm(dim=1).mean()) < 0.7
+    np.testing.assert_allclose(batch.entities.norm(dim=1), 1, atol=1e-6)
+    np.testing.assert_allclose(batch.edges, batch.entities @ batch.entities.T, atol=1e-6)
+    for told in ("same", "hidden", "labels"):
+        one, other = getattr(clean, told), getattr(batch, told)
+        assert (one is None and other is None) or torch.equal(one, other)
+
+
+def test_rows_without_supervision_are_left_as_they_are():
+    noisy = dataclasses.replace(CONFIG, input_noise=0.6)
+    one, other = (task_of(config).batch(4, phase=1, anchors=6).entities for config in (CONFIG, noisy))
+    assert torch.equal(one, other)
+
+
+def test_supervision_asks_for_shorter_prefixes():
+    def mean(task):
+        rng = np.random.default_rng(0)
+        return np.mean([task.sizes(rng, width=1000, progress=1.0) for _ in range(400)])
+
+    # Means of the beta laws, 1 / 2.25 and 1 / 5.
+    assert mean(task_of()) == pytest.approx(1000 / 2.25, rel=0.05)
+    assert mean(task_of(labels=True)) == mean(task_of(pairs=True)) == pytest.approx(1000 / 5, rel=0.1)
 
 
 def spread(mean, noise, count, *, seed=0):

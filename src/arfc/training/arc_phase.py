@@ -14,7 +14,6 @@ from arfc.training.corrections import Corrections, opened
 from arfc.training.objectives import reconstruction_loss
 from arfc.training.precision import autocast
 from arfc.training.recall import overall
-from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
 
 PHASE = 2
@@ -48,7 +47,7 @@ class ArcPhase:
         config, network = self.task.config, self.network
         batch = self.task.batch(step, phase=PHASE, anchors=config.arc_anchors)
         rng = np.random.default_rng([self.task.seed, PHASE, step, 1])
-        sizes = sample_dims(rng, config, width=network.width, progress=progress)
+        sizes = self.task.sizes(rng, width=network.width, progress=progress)
         linear_NTW = network.linear_tokens(batch.entities)
         linear_ND = linear_NTW.flatten(1)[:, : network.width]
         tokens = min(len(network.opening), math.ceil(max(sizes) / network.token_width))
@@ -82,7 +81,9 @@ class ArcPhase:
         with torch.no_grad():
             floor = reconstruction_loss(linear_ND, network.estimate(linear_ND[:, :dims]))
         for prefix in prefixes:
-            decoded = network.decoder(network.estimate(prefix), prefix, network.scale)
+            estimate = network.estimate(prefix)
+            with autocast():
+                decoded = network.decoder(estimate, prefix, network.scale)
             losses.append(reconstruction_loss(linear_ND, decoded) / (floor + 1e-4))
         return torch.stack(losses).mean()
 

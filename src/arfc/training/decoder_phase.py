@@ -11,7 +11,6 @@ from arfc.model.network import Network
 from arfc.shapes import Float, Tensor
 from arfc.sizes import float_ladder
 from arfc.training.objectives import reconstruction_loss
-from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
 
 PHASE = 3
@@ -42,10 +41,10 @@ class DecoderPhase:
 
     def loss(self, step: int, progress: float) -> Tensor:
         """Return the decoding error of this step's prefixes, as a share of the best linear decoder's."""
-        config, rng = self.task.config, np.random.default_rng([self.task.seed, PHASE, step])
+        rng = np.random.default_rng([self.task.seed, PHASE, step])
         entities = self.task.fit.entities
         unit_ND = entities[torch.from_numpy(rng.integers(len(entities), size=min(ROWS, len(entities))))]
-        sizes = sample_dims(rng, config, width=max(1, self.network.width - 1), progress=progress)
+        sizes = self.task.sizes(rng, width=max(1, self.network.width - 1), progress=progress)
         return self._shares(unit_ND, sizes).mean()
 
     @torch.no_grad()

@@ -27,6 +27,8 @@ SMALL_CLASS_ROWS = 20
 """Classes with fewer rows than this on average name things rather than kinds, and are kept whole by the split."""
 LINEAR_SHARE = 0.35
 """Share of a time budget that phase 1 may use."""
+SUPERVISED_LINEAR_SHARE = 0.6
+"""The same with pairs or labels, where phase 1 has two maps to learn and more to gain by them (docs/log.md)."""
 ROTATION_SHARE = 2 / 3
 """The rotation's share of phase 1, where a free map follows it (docs/log.md)."""
 ARC_SHARE = 0.8
@@ -85,7 +87,8 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
     history: dict[str, Any] = {"linear_share": 0.0}
     kind = config.train.linear_map
     maps = {"orthogonal": [False], "free": [True], "auto": [False, True] if task.supervised else [False]}[kind]
-    linear_s, first = LINEAR_SHARE * (run.budget_s - run.elapsed_s), ROTATION_SHARE if len(maps) > 1 else 1.0
+    linear_share = SUPERVISED_LINEAR_SHARE if task.supervised else LINEAR_SHARE
+    linear_s, first = linear_share * (run.budget_s - run.elapsed_s), ROTATION_SHARE if len(maps) > 1 else 1.0
     for free, share in zip(maps, (first, 1 - first), strict=False):
         linear = LinearPhase(network, task, free=free, steps=round(share * config.train.linear_steps))
         history[linear.name] = run_phase(linear, run, budget_s=max(1e-3, share * linear_s))

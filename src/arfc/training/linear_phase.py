@@ -11,7 +11,6 @@ from arfc.model.linear import cayley
 from arfc.model.network import Network
 from arfc.training.loop import Run
 from arfc.training.recall import overall
-from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
 
 PHASE = 1
@@ -58,9 +57,8 @@ class LinearPhase:
         batch = self.task.batch(step, phase=PHASE, anchors=config.anchors)
         floor_NR = batch.entities @ self.network.klt.basis[:, : self.width]
         kept_NR = floor_NR @ self.matrix()
-        sizes = sample_dims(
-            np.random.default_rng([self.task.seed, PHASE, step, 1]), config, width=self.width, progress=progress
-        )
+        rng = np.random.default_rng([self.task.seed, PHASE, step, 1])
+        sizes = self.task.sizes(rng, width=self.width, progress=progress)
         losses = [self.task.loss(batch, kept_NR[:, :k], floor_NR[:, :k]) for k in sizes]
         return torch.stack(losses).mean()
 

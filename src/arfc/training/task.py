@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from arfc.config import TrainConfig
 from arfc.shapes import Float, Tensor
@@ -29,6 +30,7 @@ from arfc.training.recall import (
     reciprocal_ranks,
     same_rows,
 )
+from arfc.training.schedule import sample_dims
 
 EDGE_ROWS = 256
 """Rows of a batch whose edges to all its entities are scored: a quarter of the cost of all, and as good
@@ -124,6 +126,10 @@ class Task:
         """Whether pairs or labels say what belongs together."""
         return self.fit.partners is not None or self.fit.labels is not None
 
+    def sizes(self, rng: np.random.Generator, *, width: int, progress: float) -> list[int]:
+        """Return the prefix lengths of a step, as `sample_dims`."""
+        return sample_dims(rng, self.config, width=width, progress=progress, supervised=self.supervised)
+
     def batch(self, step: int, *, phase: int, anchors: int) -> Batch:
         """Return the batch of this step; the same seed, phase and step always give the same one."""
         rng = np.random.default_rng([self.seed, phase, step])
@@ -136,7 +142,11 @@ class Task:
         return Batch(entities=entities, edges=cosine_edges(entities, rows=EDGE_ROWS))
 
     def _supervised_batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """Random rows; with pairs half as many, since both sides become entities; with labels half of them mates."""
+        """Random rows; with pairs half as many, since both sides become entities; with labels half of them mates.
+
+        Noise on the rows, as Bishop (1995) shows, is a penalty on maps that stretch what the rows hardly have. It is
+        what keeps a few hundred pairs from being learned by heart (docs/log.md).
+        """
         paired = self.fit.partners is not None
         ids = torch.from_numpy(rng.permutation(len(self.fit))[: size // 2])
         if not paired:
@@ -150,6 +160,9 @@ class Task:
             own = torch.eye(len(ids), dtype=torch.bool, device=same.device)
             same, hidden = same | own, (left @ right.T > SAME_COSINE) & ~own
         labels = None if self.fit.labels is None else self.fit.labels[ids]
+        if self.config.input_noise:
+            noise = torch.from_numpy(rng.standard_normal(entities.shape, dtype=np.float32))
+            entities = functional.normalize(entities + self.config.input_noise * self.width**-0.5 * noise, dim=1)
         edges = cosine_edges(entities, rows=EDGE_ROWS)
         return Batch(entities=entities, edges=edges, same=same, hidden=hidden, labels=labels)
 
