@@ -86,6 +86,7 @@ def _scifact(folder: Path) -> DataSet:
     return DataSet(
         fit=np.concatenate([corpus_ND, queries_QD[kept]]),
         pairs=(queries_QD[relevant_E3[:, 0]], corpus_ND[relevant_E3[:, 1]]),
+        known_partners=True,
         validation=[task(queries_QD, qrels_E3, validation)],
         test=[task(test_QD, test_qrels_E3, np.arange(len(test_QD)))],
     )

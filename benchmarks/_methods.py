@@ -99,12 +99,12 @@ def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float) -
             configs = {size: _config(size_law="fixed", fixed_dims=size) for size in _sizes_of_ratios(x.shape[1])}
             return _vectors(x, given, configs, seed=seed, budget_s=budget_s)
         if name == "arfc":
-            return _ours(x, given, seed=seed, budget_s=budget_s)
+            return _ours(x, given, config=_knowing(CONFIG, data), seed=seed, budget_s=budget_s)
         if name in ABLATIONS:
             configs = dict.fromkeys(float_sizes(x.shape[1]), ABLATIONS[name])
             return _vectors(x, given, configs, seed=seed, budget_s=budget_s)
         if name in RIVALS:
-            return _rival(name, x, given, seed=seed, budget_s=budget_s)
+            return _rival(name, x, given, config=_knowing(RIVALS_CONFIG, data), seed=seed, budget_s=budget_s)
     most = BASELINE_ROWS if CATALOGUE[name].extra == "faiss" else len(x)
     kept = np.sort(np.random.default_rng(seed).permutation(len(x))[:most])
     return _classic(name, x[kept], seed=seed)
@@ -131,9 +131,9 @@ def _supervision(data: DataSet, variant: str) -> tuple[np.ndarray, dict[str, np.
     return data.fit, {}
 
 
-def _ours(x: np.ndarray, given: dict[str, np.ndarray], *, seed: int, budget_s: float) -> Fitted:
+def _ours(x: np.ndarray, given: dict[str, np.ndarray], *, config: Config, seed: int, budget_s: float) -> Fitted:
     started = time.process_time()
-    model = Compressor.fit(x, **given, seed=seed, config=CONFIG, budget=budget_s / TRAINING_SHARE, progress=False)
+    model = Compressor.fit(x, **given, seed=seed, config=config, budget=budget_s / TRAINING_SHARE, progress=False)
     fit_s, width = time.process_time() - started, model.width
     sizes = [size for size in byte_sizes(width) if size <= width]
     return Fitted(
@@ -226,17 +226,17 @@ def _classic(name: str, x: np.ndarray, *, seed: int) -> Fitted:
     )
 
 
-def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int, budget_s: float) -> Fitted:
+def _rival(
+    name: str, x: np.ndarray, given: dict[str, np.ndarray], *, config: Config, seed: int, budget_s: float
+) -> Fitted:
     rival, width = RIVALS[name], x.shape[1]
     sizes = _sizes_of_ratios(width) if rival.per_size else float_sizes(width)
     started = time.process_time()
     if rival.per_size:
         share_s = budget_s / len(sizes)
-        fits = {
-            size: rival.fit(x, **given, dims=size, seed=seed, budget_s=share_s, config=RIVALS_CONFIG) for size in sizes
-        }
+        fits = {size: rival.fit(x, **given, dims=size, seed=seed, budget_s=share_s, config=config) for size in sizes}
     else:
-        one = rival.fit(x, **given, seed=seed, budget_s=budget_s, config=RIVALS_CONFIG)
+        one = rival.fit(x, **given, seed=seed, budget_s=budget_s, config=config)
         fits = dict.fromkeys(sizes, one)
 
     code_sizes: list[int] = []
@@ -251,13 +251,18 @@ def _rival(name: str, x: np.ndarray, given: dict[str, np.ndarray], *, seed: int,
         methods={"dims": _by_size(fits), "bytes": codes},
         fit_s=time.process_time() - started,
         fit_rows=len(x),
-        settings={"per_size": rival.per_size, "config": RIVALS_CONFIG.to_dict()},
+        settings={"per_size": rival.per_size, "config": config.to_dict()},
     )
 
 
 def _no_test_rows(config: Config) -> Config:
     """Keep no fit rows back for `evaluate`: the sets have test rows of their own, and classic methods use all."""
     return dataclasses.replace(config, train=dataclasses.replace(config.train, test_share=0.0))
+
+
+def _knowing(config: Config, data: DataSet) -> Config:
+    """Tell a fit whether the partners that it is given are a corpus that stays, which is so with text retrieval."""
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, known_partners=data.known_partners))
 
 
 CONFIG = _no_test_rows(Config())

@@ -25,6 +25,9 @@ class DataSet:
     """All rows that a fit without supervision may use, float32 (N, D); of several kinds, one after another."""
     pairs: tuple[np.ndarray, np.ndarray] | None = None
     """Rows that belong together, for a fit with pairs; these are rows of `fit` too."""
+    known_partners: bool = False
+    """Whether the right sides of `pairs` are a corpus in which new rows search, so that fits may share them with what
+    they validate on."""
     labels: np.ndarray | None = None
     """Class of each row of `fit`, for a fit with labels."""
     validation: list[Task]

@@ -102,6 +102,9 @@ class TrainConfig:
     input_noise: float = 0.6
     """Length of the Gaussian noise that each unit row of a batch is given, with pairs or labels: few of either are
     learned by heart without it; 0 switches it off."""
+    known_partners: bool = False
+    """Whether the partners of `pairs=` are a corpus that stays, in which rows not seen yet will search: such a row may
+    share its partner with a fit row, so validation rows may too, and partners do not ask."""
     max_rows: int = 100_000
     """Rows sampled from the input, over all of it; the rest is never read for fitting."""
     validation_share: float = 0.1

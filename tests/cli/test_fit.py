@@ -47,6 +47,13 @@ def test_fit_from_parquet_with_pairs_labels_and_seed(arfc, fitted, tmp_path):
     assert (facts["task"], facts["seed"], facts["data"]["rows"]) == ("pairs", 3, 300)
 
 
+def test_known_partners_are_told_to_the_fit(arfc, refused, fitted, tmp_path):
+    np.save(tmp_path / "y.npy", fitted.x + 0.1)
+    arfc("fit", fitted.features, "-o", "m", "--steps", "2", "--pairs", "y.npy", "--known-partners")
+    assert Compressor.load("m").facts["config"]["train"]["known_partners"]
+    refused("fit", fitted.features, "-o", "n", "--known-partners", match="--known-partners says something of pairs")
+
+
 def bad_rows(x, *, nan=(), inf=(), zero=()):
     x = x.copy()
     x[list(nan), 3] = np.nan

@@ -146,6 +146,25 @@ def test_rows_that_come_several_times_stay_in_one_part(clustered, tiny_config, c
     assert min(len(fitted.split.validation), len(fitted.split.test)) >= 0.06 * len(x)
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_a_partner_of_several_rows_ties_them_unless_partners_are_known(clustered, tiny_config, known):
+    config = tiny_config(known_partners=known)
+    partners = clustered(100, 24)[np.arange(600) % 100]
+    rows, _ = read_rows(clustered(700, 24)[100:], partners, None, config.train, seed=0)
+    parts = split(rows, config, seed=0)
+    shared = set(parts.validation % 100) & set(parts.fit % 100)
+    assert bool(shared) is known
+    assert not set(parts.validation) & set(parts.fit) and len(parts.validation) >= 20
+
+
+def test_rows_that_come_twice_stay_in_one_part_where_partners_are_known(clustered, tiny_config):
+    config = tiny_config(known_partners=True)
+    x, y = clustered(300, 24), clustered(900, 24)[300:]
+    rows, _ = read_rows(np.concatenate([x, x]), y, None, config.train, seed=0)
+    parts = split(rows, config, seed=0)
+    assert not set(parts.validation % 300) & set(parts.fit % 300)
+
+
 @pytest.mark.parametrize("test_share", [0.1, 0.0])
 def test_small_classes_are_kept_whole(clustered, tiny_config, test_share):
     labels = np.arange(600) // 5

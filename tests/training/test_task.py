@@ -151,6 +151,14 @@ def test_rows_without_supervision_are_left_as_they_are():
     assert torch.equal(one, other)
 
 
+def test_known_partners_do_not_ask():
+    both, one = (task_of(dataclasses.replace(CONFIG, known_partners=known), pairs=True) for known in (False, True))
+    hits, forward = (task.hits(task.scored) for task in (both, one))
+    for size, hits_Q in forward.items():
+        assert len(hits_Q) == one.queries == 40
+        assert torch.equal(hits_Q, hits[size][:40]) and len(hits[size]) == 80
+
+
 def test_supervision_asks_for_shorter_prefixes():
     def mean(task):
         rng = np.random.default_rng(0)

@@ -35,6 +35,9 @@ CHECKPOINT_FILES = ("*.safetensors", "*.part")
 @output_option("model folder")
 @pairs_option
 @labels_option
+@click.option(
+    "--known-partners", is_flag=True, help="Partners are a corpus that stays, in which rows not seen yet will search."
+)
 @click.option("--budget", help="Fit in about this time, such as 90s, 5m or 1h30m.")
 @click.option("--steps", type=int, help="Train this many steps in all.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of all randomness.")
@@ -47,6 +50,7 @@ def fit_command(
     out: Path,
     pairs: Path | None,
     labels: Path | None,
+    known_partners: bool,
     budget: str | None,
     steps: int | None,
     seed: int,
@@ -63,6 +67,8 @@ def fit_command(
     """
     if budget is not None and steps is not None:
         raise click.UsageError("at most one of --budget and --steps must be given, got both")
+    if known_partners and pairs is None:
+        raise click.UsageError("--known-partners says something of pairs, got none; give --pairs, or leave it out")
     if budget is not None:
         parse_duration(budget)
     checkpoint = out.parent / f"{out.name}.checkpoint"
@@ -75,12 +81,14 @@ def fit_command(
         _remove_checkpoint(checkpoint)
 
     from arfc.compressor import Compressor
+    from arfc.config import Config, TrainConfig
 
     started = time.perf_counter()
     model = Compressor.fit(
         opened,
         pairs=pairs,
         labels=labels,
+        config=Config(train=TrainConfig(known_partners=known_partners)),
         budget=budget,
         steps=steps,
         seed=seed,

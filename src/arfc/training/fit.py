@@ -58,11 +58,12 @@ def split(rows: Rows, config: Config, *, seed: int) -> Split:
     """Split rows so that no duplicate group has rows in two parts.
 
     With pairs the groups go over both modalities: a row that is the partner of one row and a feature elsewhere ties
-    both. With labels, small classes are kept whole too, unless the held-out parts of so few rows have no room for most
-    of them: then they are split as large ones are.
+    both; where partners are known (`known_partners`), over features alone. With labels, small classes are kept whole
+    too, unless the held-out parts of so few rows have no room for most of them: then they are split as large ones are.
     """
-    groups = duplicate_groups(rows.entities, cosine=config.train.duplicate_cosine)
-    if rows.partners is not None:
+    known = rows.partners is not None and config.train.known_partners
+    groups = duplicate_groups(rows.features if known else rows.entities, cosine=config.train.duplicate_cosine)
+    if rows.partners is not None and not known:
         groups = join_groups(*groups.chunk(2))
     if rows.labels is not None:
         _, class_N, sizes = rows.labels.unique(return_inverse=True, return_counts=True)

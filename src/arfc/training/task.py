@@ -234,7 +234,7 @@ class Task:
 
         Both are `scored` in the form they are compared in; without `stored` it is the same form. The sizes are
         `judged_sizes` unless given. The mean is recall@10, MRR both ways (pairs: one query per row and way; steadier
-        than R@1 where pairs are few), or R@1 by class.
+        than R@1 where pairs are few; one way where partners are known), or R@1 by class.
         """
         rows, stored = self.validation, stored or asked
         sizes = self.judged_sizes if sizes is None else sizes
@@ -242,6 +242,8 @@ class Task:
             (there, back), (right_there, right_back) = self._same, self._right
             asking, others = asked[0][: self.queries], asked[1][: self.queries]
             hits = {k: reciprocal_ranks(s, right_there, there) for k, s in prefix_scores(asking, stored[1], sizes)}
+            if self.config.known_partners:
+                return hits
             return {
                 k: torch.cat([hits[k], reciprocal_ranks(s, right_back, back)])
                 for k, s in prefix_scores(others, stored[0], sizes)
