@@ -38,7 +38,7 @@ VARIANTS = {
     "cifar10": ("none", "labels"),
 }
 """Sets, and what is told to the methods that can use it: nothing, the pairs, or the labels."""
-ABLATION_SET = "captions"
+ABLATION_SETS = ("captions", "cifar10")
 SHORT_SETS = ("muge", "food10")
 SHORT_METHODS = ("arfc", "truncation", "klt", "int8", "klt + bits", "turboquant", "autoencoder")
 SHORT_BUDGET_S = 60.0
@@ -117,7 +117,7 @@ def _pieces(options: argparse.Namespace) -> Iterator[Piece]:
                 kind = _methods.kind(method)
                 if (options.methods and method not in options.methods) or kind not in options.kinds:
                     continue
-                if kind == "ablation" and (name != ABLATION_SET or seed):
+                if kind == "ablation" and (name not in ABLATION_SETS or seed):
                     continue
                 if seed and not _methods.is_random(method):
                     continue

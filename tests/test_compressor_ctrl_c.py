@@ -64,7 +64,7 @@ def test_ctrl_c_anywhere_in_a_fit_keeps_a_model(small_rows, tiny_config, tmp_pat
     assert loaded.compress(small_rows, bytes=4).packed.shape == (600, 4)
 
 
-@pytest.mark.parametrize("place", ["arfc.training.fit.fade", "arfc.training.fading.overall"])
+@pytest.mark.parametrize("place", ["arfc.training.linear_phase.fade", "arfc.training.fading.overall"])
 def test_ctrl_c_while_dims_fade_keeps_a_model(small_rows, tiny_config, monkeypatch, place):
     calls = press_at(monkeypatch, place)
     labels = np.arange(600) % 3

@@ -67,7 +67,7 @@ def test_pairs(pairs, tiny_config):
 def test_labels(classes, tiny_config):
     x, labels = classes
     model = Compressor.fit(x[:1200], labels=labels[:1200], config=tiny_config(**STEPS), progress=False)
-    assert model.facts["task"] == "labels" and model.curve["metric"] == "R@1 by class"
+    assert model.facts["task"] == "labels" and model.curve["metric"] == "mAP@R by class"
     row = model.curve["floats"][0]
     assert row["dims"] == 8 and row["arfc"] > row["klt"] + 0.2
     unseen, known = x[1200:], labels[1200:]

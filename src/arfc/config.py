@@ -49,7 +49,7 @@ class TrainConfig:
 
     linear_steps: int = 700
     """Steps that train the linear map (phase 1)."""
-    arc_steps: int = 300
+    arc_steps: int = 600
     """Steps that train ARC, MoS and the decoder with the linear map fixed (phase 2)."""
     decoder_steps: int = 300
     """Steps that train the decoder alone, everything else fixed (phase 3)."""
@@ -77,11 +77,11 @@ class TrainConfig:
     fixed_dims: int = 32
     """Prefix length of size_law="fixed", in dims."""
     linear_map: LinearMap = "auto"
-    """"orthogonal" keeps the full-width cosine exact, "free" may change it; "auto": with pairs or labels, an
-    orthogonal one whose later dims may fade, and a free one on top of it."""
+    """"orthogonal" keeps the full-width cosine exact, "free" may change it; "auto": with pairs or labels the better of
+    an orthogonal one whose later dims may fade and a free one on top of the orthogonal one, else an orthogonal one."""
     linear_rate: float = 2e-3
     """Peak learning rate of the orthogonal map (Adam)."""
-    free_rate: float = 1.5e-3
+    free_rate: float = 5e-3
     """Peak learning rate of the free map (Adam)."""
     arc_rate: float = 1e-3
     """Peak learning rate of phase 2 (AdamW)."""
@@ -101,7 +101,7 @@ class TrainConfig:
     """Weight of the class-structure loss (only with `labels=`)."""
     input_noise: float = 0.6
     """Length of the Gaussian noise that each unit row of a batch is given, with pairs or labels: few of either are
-    learned by heart without it; 0 switches it off."""
+    learned by heart without it. Above 1,000 fit rows it falls as 1 / rows; 0 switches it off."""
     known_partners: bool = False
     """Whether the partners of `pairs=` are a corpus that stays, in which rows not seen yet will search: such a row may
     share its partner with a fit row, so validation rows may too, and partners do not ask."""

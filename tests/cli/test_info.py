@@ -38,14 +38,17 @@ def test_info_says_where_klt_is_as_good(arfc, fitted, tmp_path):
     assert "seed 0, interrupted before its end\n" in text
 
 
-def test_info_tells_what_became_of_the_linear_maps(arfc, fitted, tmp_path):
+def test_info_tells_what_became_of_the_linear_map(arfc, fitted, tmp_path):
     assert "linear map  rotation kept by " in arfc("info", fitted.model).stdout
     shutil.copytree(fitted.model, tmp_path / "m")
     facts = json.loads((tmp_path / "m" / "config.json").read_text())
-    facts["history"] |= {"linear_share": 0.75, "fade": {"from": 6, "scale": 0.7}, "free_share": 0.0}
-    (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
-    expected = "linear map  rotation kept by 0.75, dims from 6 on times 0.7, free map kept by 0 (1 is all)\n"
-    assert expected in arfc("info", "m").stdout
+    faded = {"map": "orthogonal", "linear_share": 0.75, "fade": {"from": 6, "scale": 0.7}, "free_share": 0.5}
+    for history, expected in (
+        (faded, "linear map  rotation kept by 0.75 (1 is all), dims from 6 on times 0.7\n"),
+        (faded | {"map": "free"}, "linear map  free, kept by 0.5 (1 is all)\n"),
+    ):
+        (tmp_path / "m" / "config.json").write_text(json.dumps(facts | {"history": facts["history"] | history}))
+        assert expected in arfc("info", "m").stdout
 
 
 def test_info_json_is_the_config(arfc, fitted):

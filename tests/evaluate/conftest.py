@@ -8,7 +8,7 @@ from arfc import Compressor
 from arfc.config import Config, ModelConfig
 from arfc.scores import unit_rows
 from arfc.training.fit import split
-from arfc.training.task import Rows
+from arfc.training.rows import Rows
 
 ROWS = 1300
 CONFIG = Config(model=ModelConfig(tokens=4, channels=16, layers=1, heads=2))

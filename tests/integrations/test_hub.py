@@ -182,7 +182,7 @@ def test_the_card_of_another_kind_of_fit(small_rows, tiny_config, tmp_path):
     model.save(tmp_path / "model")
     card = save_card(tmp_path / "model").read_text(encoding="utf-8")
     assert "The fit has learned from labels what belongs together." in card
-    assert "R@1 by class on " in card
+    assert "mAP@R by class on " in card
     assert "| rows | 600, of which 300 were sampled |" in card
     assert card.endswith("; seed 0; the fit was interrupted before its end.\n")
 

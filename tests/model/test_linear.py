@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arfc.model.linear import LinearMap, cayley, rotated_dims
+from arfc.model.linear import LinearMap, cayley, conditioned, rotated_dims
 
 
 def matrix(size, seed, scale=1.0):
@@ -33,6 +33,13 @@ def test_cayley_of_zero_is_the_identity_and_can_be_left():
     assert torch.equal(turned, torch.eye(4))
     turned[0, 1].backward()
     assert coefficients.grad[0, 1] == -coefficients.grad[1, 0] != 0
+
+
+def test_small_singular_values_are_raised_and_no_others():
+    steep = cayley(matrix(8, 1)) * torch.logspace(1, -4, 8) @ cayley(matrix(8, 2))
+    before, after = (torch.linalg.svdvals(m) for m in (steep, conditioned(steep, most=100)))
+    np.testing.assert_allclose(after, before.clamp_min(before[0] / 100), rtol=1e-4)
+    torch.testing.assert_close(conditioned(steep, most=1e6), steep, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(

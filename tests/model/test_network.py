@@ -148,7 +148,7 @@ def test_closed_tokens_cost_no_generation(monkeypatch):
     model = rotated(24, tokens=4)
     model.arc.head.normal_()
     asked = []
-    monkeypatch.setattr(type(model.arc), "generate", lambda self, linear, *, tokens: asked.append(tokens))
+    monkeypatch.setattr(type(model.arc), "generate", lambda self, linear, **asks: asked.append(asks))
     x = unit(3, 24)
     torch.testing.assert_close(model.compress(x, dims=24), x @ model.klt.basis @ model.linear.weight)
     assert asked == [] and model.open_tokens == 0
@@ -159,9 +159,9 @@ def test_only_the_tokens_asked_for_are_generated(monkeypatch, open_up, dims, gen
     model = open_up(rotated(24, tokens=4))  # tokens of 6 dims; the first two can be open
     asked, generate = [], type(model.arc).generate
 
-    def counting(self, linear, *, tokens):
+    def counting(self, linear, *, tokens, solutions):
         asked.append(tokens)
-        return generate(self, linear, tokens=tokens)
+        return generate(self, linear, tokens=tokens, solutions=solutions)
 
     monkeypatch.setattr(type(model.arc), "generate", counting)
     model.compress(unit(3, 24), dims=dims)
@@ -186,7 +186,7 @@ def test_parallel_form_equals_generation(open_up, solutions):
     again, again_fed = model.corrected_parallel(linear, fed)
     torch.testing.assert_close(again, refined, atol=1e-5, rtol=0)
     torch.testing.assert_close(again_fed, fed, atol=1e-5, rtol=0)
-    assert (refined * model.scale_TW[:tokens] - linear[:, :tokens]).abs().max() > 0.05
+    assert (refined - linear[:, :tokens]).abs().max() > 0.05
 
 
 def test_mos_refines_what_arc_made(open_up):
@@ -196,6 +196,42 @@ def test_mos_refines_what_arc_made(open_up):
     assert (model.compress(x, dims=24) - with_mos).abs().max() > 0.01
     solution = model.corrected(model.linear_tokens(x), tokens=1)
     assert torch.equal(solution[0], solution[1][:, 0])
+
+
+def test_other_solutions_are_made_only_where_mos_adds_to_the_first(open_up):
+    model, x = open_up(rotated(24, solutions=3), std=0.5), unit(9, 24)
+    linear = model.linear_tokens(x)
+    refined, made = model.corrected(linear, tokens=2)
+    assert made.shape == (9, 3, 2, 3) and (refined - made[:, 0]).abs().max() > 0.01
+    alone = model.corrected(linear, tokens=2, solutions=1)
+    torch.testing.assert_close(alone[1], made[:, :1], atol=1e-6, rtol=0)
+    assert torch.equal(alone[0], alone[1][:, 0])
+    model.mos.head.zero_()
+    model.refresh()
+    assert model.useful_solutions == 1 and model.corrects
+    assert torch.equal(model.corrected(linear, tokens=2)[1], alone[1])
+
+
+@pytest.mark.parametrize("length", [1e-3, 40.0])
+def test_a_correction_grows_with_what_it_corrects(open_up, length):
+    model = open_up(rotated(24), std=0.5)
+    linear = model.linear_tokens(unit(9, 24))
+    for whole, scaled in zip(
+        model.corrected(linear, tokens=2), model.corrected(length * linear, tokens=2), strict=True
+    ):
+        torch.testing.assert_close(scaled / length, whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("length", [1.0, 30.0])
+def test_full_width_decodes_without_loss_after_a_map_that_all_but_drops_some_dims(open_up, length):
+    """The length of a row is read from its coordinates, not from its features, of which those dims say little."""
+    model, x = rotated(24), unit(50, 24, seed=5)
+    model.linear.set_block(model.linear.weight * torch.logspace(0, -2.3, 24))
+    model.refresh()
+    model.set_scale()
+    open_up(model, std=0.05)
+    full = length * model.compress(x, dims=24)
+    assert float((model.decode(full) / length - x).norm(dim=1).max()) < 1e-4
 
 
 @pytest.mark.parametrize("solutions", [1, 2])

@@ -8,7 +8,8 @@ import torch
 
 from arfc.model.network import Network
 from arfc.training.loop import Run, run_phase
-from arfc.training.task import Rows, Task
+from arfc.training.rows import Rows
+from arfc.training.task import Task
 
 
 def unit(x):

@@ -41,6 +41,23 @@ def test_at_the_start_only_the_closing_layers_learn(make_task):
     assert moving == {"arc.head", "mos.head", "decoder.down.weight", "decoder.down.bias"}
 
 
+@pytest.mark.parametrize(
+    ("kinds", "progress", "solutions"),
+    [({}, 0.0, 2), ({"labels": True}, 0.0, 1), ({"pairs": True}, 0.69, 1), ({"pairs": True}, 0.7, 2)],
+)
+def test_with_supervision_the_first_solution_learns_before_the_others(
+    make_task, monkeypatch, kinds, progress, solutions
+):
+    task, network = make_task(**kinds)
+    asked, corrected = [], network.corrected_parallel
+    monkeypatch.setattr(
+        network, "corrected_parallel", lambda linear, fed: asked.append(fed.shape[1]) or corrected(linear, fed)
+    )
+    ArcPhase(network, task).loss(0, progress).backward()
+    assert asked == [solutions]
+    assert (network.mos.head.grad is not None) == (solutions > 1)
+
+
 def test_untrained_it_costs_one_share_of_each_part(make_task, in_float32):
     task, network = make_task(reconstruction_weight=0.5, size_law="fixed", fixed_dims=8)
     loss = ArcPhase(network, task).loss(0, 0.0)

@@ -8,7 +8,8 @@ from arfc.codec import NestedCodec
 from arfc.config import TrainConfig
 from arfc.training.codecs import fit_codecs
 from arfc.training.loop import Run
-from arfc.training.task import Rows, Task
+from arfc.training.rows import Rows
+from arfc.training.task import Task
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from arfc.model.network import Network
 from arfc.training.fading import fade
 from arfc.training.loop import Run
 from arfc.training.recall import means
-from arfc.training.task import Rows, Task
+from arfc.training.rows import Rows
+from arfc.training.task import Task
 
 WIDTH = 32
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from arfc.errors import ConfigError, ModelFileError
-from arfc.training import fit as fit_module
+from arfc.training import linear_phase
 from arfc.training.checkpoint import Checkpoints
 from arfc.training.fit import LINEAR_SHARE, SUPERVISED_LINEAR_SHARE, fit_id, fit_network, split
 from arfc.training.loop import Run
@@ -193,7 +193,7 @@ def test_supervision_gives_the_linear_maps_more_of_the_time(small_rows, tiny_con
         given[phase.name] = budget_s
         return []
 
-    monkeypatch.setattr(fit_module, "run_phase", record)
+    monkeypatch.setattr(linear_phase, "run_phase", record)
     fit(small_rows, tiny_config(), labels=np.arange(len(small_rows)) % 5 if told else None, budget_s=1000)
     assert sum(given.get(name, 0) for name in ("linear", "free")) == pytest.approx(share * 1000, rel=0.05)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from arfc.training import linear_phase
 from arfc.training.linear_phase import LinearPhase
 from arfc.training.loop import Run
 
@@ -145,6 +146,52 @@ def test_a_free_map_goes_on_from_the_rotation(make_task, run_to_the_end):
     with torch.no_grad():
         free.coefficients.zero_()
     assert torch.equal(free.matrix(), weight)
+
+
+def test_a_free_map_can_be_undone(make_task, monkeypatch):
+    """What it all but drops is raised to 1/256 of what it is loudest in."""
+    task, network = make_task(labels=True)
+    phase = LinearPhase(network, task, free=True, steps=1)
+    with torch.no_grad():
+        phase.coefficients.copy_(torch.diag(torch.linspace(5, -0.9999, 24)))
+    assert float(torch.linalg.cond(phase.matrix().detach())) > 5e4
+    monkeypatch.setattr(phase, "_hits", lambda: phase.install() or {8: phase.coefficients.detach().amax(0)})
+    monkeypatch.setattr(task, "keeps", lambda hits, floor: True)
+    assert phase.settle(Run(config=task.config)) == 1.0
+    assert float(torch.linalg.cond(network.linear.weight)) == pytest.approx(256, rel=1e-3)
+
+
+@pytest.mark.parametrize(("free_score", "kept"), [(0.9, "free"), (0.1, "orthogonal")])
+def test_the_better_map_is_kept(make_task, monkeypatch, free_score, kept):
+    task, network = make_task(labels=True, linear_steps=30)
+    made = []
+
+    def run_phase(phase, run, *, budget_s):
+        made.append((phase.name, phase.steps, budget_s))
+        with torch.no_grad():
+            phase.coefficients.copy_(
+                0.3 * torch.randn(phase.coefficients.shape, generator=torch.Generator().manual_seed(1))
+            )
+        return [{"step": phase.steps, "score": 0.5}]
+
+    def settle(phase, run):
+        phase.install()
+        return 1.0
+
+    weights = []
+
+    def map_hits(network, task):
+        weights.append(network.linear.weight.clone())
+        return {8: torch.tensor([0.5 if len(weights) == 1 else free_score])}
+
+    monkeypatch.setattr(linear_phase, "run_phase", run_phase)
+    monkeypatch.setattr(linear_phase, "map_hits", map_hits)
+    monkeypatch.setattr(LinearPhase, "settle", settle)
+    history = linear_phase.learn_map(network, task, Run(config=task.config), budget_s=100.0)
+    assert made == [("linear", 12, pytest.approx(40)), ("free", 18, pytest.approx(60))]
+    assert history["map"] == kept
+    assert torch.equal(network.linear.weight, weights[kept == "free"]) and not torch.equal(*weights)
+    assert history.keys() == {"linear", "linear_share", "fade", "free", "free_share", "map"}
 
 
 @pytest.mark.parametrize(("pairs", "kept"), [(True, 0.5), (False, 1.0)])

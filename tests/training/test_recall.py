@@ -6,7 +6,7 @@ import torch
 
 from arfc.training.recall import (
     distinct,
-    label_hits,
+    label_precision,
     nearest_others,
     neighbour_hits,
     partners,
@@ -60,14 +60,31 @@ def test_few_rows_have_few_neighbours():
 
 
 def labelled(x, labels):
-    return label_hits(x @ x.T, torch.tensor(labels), same_rows(x, x)).tolist()
+    return label_precision(x @ x.T, torch.tensor(labels), same_rows(x, x)).tolist()
 
 
-def test_label_hits_ask_the_nearest_other_row():
+def test_precision_of_labels_counts_right_answers_among_the_first_r():
     x = torch.nn.functional.normalize(torch.tensor([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 1.2]]), dim=1)
+    # Row 4 finds 3, 2, 1, 0 in this order.
     assert labelled(x, [0, 0, 1, 1, 0]) == [1, 1, 1, 1, 0]
+    assert labelled(x, [0, 0, 1, 0, 0])[4] == pytest.approx((1 + 2 / 3) / 3)
     assert labelled(x, [0, 1, 2, 3, 4]) == [0] * 5
     assert labelled(x[:4], [0, 0, 1, 1]) == [1, 1, 1, 1]
+
+
+def test_precision_of_labels_is_the_definition():
+    x, labels = unit(60, seed=5), np.random.default_rng(5).integers(4, size=60)
+    expected = []
+    for i, scores in enumerate((x @ x.T).tolist()):
+        others = sorted((j for j in range(60) if j != i), key=lambda j: -scores[j])
+        right = np.array([labels[j] == labels[i] for j in others])
+        mates = right.sum()
+        at = np.flatnonzero(right[:mates])
+        expected.append(sum(right[: place + 1].mean() for place in at) / mates)
+    np.testing.assert_allclose(labelled(x, labels), expected, rtol=1e-5)
+    assert 0.05 < np.mean(expected) < 0.5
+    some = label_precision(x[:20] @ x.T, torch.tensor(labels), same_rows(x[:20], x))
+    np.testing.assert_allclose(some, expected[:20], rtol=1e-5)
 
 
 def test_copies_of_the_asker_are_no_answers():

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from arfc.config import Config, TrainConfig
 from arfc.errors import RowError
 from arfc.training.fit import split
+from arfc.training.rows import Rows
 from arfc.training.split import sample_rows, split_rows
-from arfc.training.task import Rows
 
 
 def parts_of(groups, seed=0, **train):

@@ -12,7 +12,8 @@ from arfc.training import task as task_module
 from arfc.training.ergc import cosine_edges, ergc_loss
 from arfc.training.objectives import label_loss, neighbour_loss, pair_loss
 from arfc.training.recall import distinct
-from arfc.training.task import SUPERVISED_ERGC_SCALE, SUPERVISED_TOLERANCE, SURE, Rows, Task
+from arfc.training.rows import Rows
+from arfc.training.task import NOISE_ROWS, SUPERVISED_ERGC_SCALE, SUPERVISED_TOLERANCE, SURE, Task
 
 CONFIG = TrainConfig(anchors=6, neighbours=3, ergc_weight=0.3, neighbour_weight=1.0, input_noise=0)
 
@@ -145,6 +146,17 @@ def test_supervised_rows_are_noisy_unit_rows_and_their_edges_are_theirs(kinds):
         assert (one is None and other is None) or torch.equal(one, other)
 
 
+def test_many_rows_are_less_noisy():
+    """Up to `NOISE_ROWS` rows have all of it, four times as many a quarter."""
+    noisy = dataclasses.replace(CONFIG, input_noise=0.2)
+    few, enough, many = (Task(rows_of(count, labels=True), rows_of(9, labels=True), noisy, seed=0)
+                         for count in (NOISE_ROWS // 2, NOISE_ROWS, 4 * NOISE_ROWS))  # fmt: skip
+    assert few.noise == enough.noise == 0.2 and many.noise == pytest.approx(0.05)
+    clean = Task(many.fit, many.validation, CONFIG, seed=0)
+    moved = many.batch(1, phase=1, anchors=80).entities - clean.batch(1, phase=1, anchors=80).entities
+    assert float(moved.norm(dim=1).mean()) == pytest.approx(0.05, rel=0.15)  # less what lies along the row
+
+
 def test_rows_without_supervision_are_left_as_they_are():
     noisy = dataclasses.replace(CONFIG, input_noise=0.6)
     one, other = (task_of(config).batch(4, phase=1, anchors=6).entities for config in (CONFIG, noisy))
@@ -249,7 +261,8 @@ def test_the_floor_itself_costs_one_share_each():
 def recall_of(task, asked, stored, right):
     """What a slow search finds; `right` (Q, N) marks right answers.
 
-    The share of them among as many rows found (features), 1 / rank of the first (pairs), whether the first is (labels).
+    The share of them among as many rows found (features), 1 / rank of the first (pairs), average precision among as
+    many (labels).
     """
     scores = torch.nn.functional.normalize(asked, dim=1) @ torch.nn.functional.normalize(stored, dim=1).T
     shares = []
@@ -259,8 +272,11 @@ def recall_of(task, asked, stored, right):
         if task.validation.partners is not None:
             shares.append(1 / (1 + [answers[i] for i in order].index(1)))
             continue
-        found = order[: sum(answers) if not task.supervised else 1]
-        shares.append(np.mean([answers[i] for i in found]))
+        right_answers = [answers[i] for i in others]
+        found = np.array([answers[i] for i in order[: sum(right_answers)]])
+        if task.supervised:
+            found = found * np.cumsum(found) / np.arange(1, len(found) + 1)
+        shares.append(np.mean(found))
     return shares
 
 

@@ -52,14 +52,12 @@ def _describe(facts: dict[str, Any]) -> str:
 
 
 def _linear_map(history: dict[str, Any]) -> str:
-    """Say how much of what was learned is in it."""
-    parts = [f"rotation kept by {history.get('linear_share', 0):g}"]
+    """Say which map it is and how much of what was learned is in it."""
+    if history.get("map") == "free":
+        return f"free, kept by {history['free_share']:g} (1 is all)"
     fade = history.get("fade", {"scale": 1})
-    if fade["scale"] < 1:
-        parts.append(f"dims from {fade['from']} on times {fade['scale']:g}")
-    if "free_share" in history:
-        parts.append(f"free map kept by {history['free_share']:g}")
-    return ", ".join(parts) + " (1 is all)"
+    faded = f", dims from {fade['from']} on times {fade['scale']:g}" if fade["scale"] < 1 else ""
+    return f"rotation kept by {history.get('linear_share', 0):g} (1 is all){faded}"
 
 
 def _opening(facts: dict[str, Any]) -> str:

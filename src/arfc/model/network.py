@@ -26,14 +26,18 @@ OPEN_BLOCK_ROWS = 64
 """Rows that go through ARC at once. Blocks of 256 make a fifth more rows a second, and one row takes four times as long
 (docs/log.md)."""
 LINEAR_BLOCK_ROWS = 4096
+PACE = 0.5
+"""How far a step of full-width decoding goes. Corrections that draw classes apart have slopes above 1, where whole
+steps overshoot (docs/log.md)."""
 
 
 class Network(nn.Module):
     """Compress unit rows to coordinates whose every prefix stands for the row, and back.
 
-    Token t of the result is `linear token + opening[t] * scale * (ARC's correction, refined by MoS)`. The first O
+    Token t of the result is `linear token + opening[t] * units * (ARC's correction, refined by MoS)`. The first O
     tokens can be open; the rest are linear, and so are tokens whose opening validation set to 0: they cost one matrix
-    product.
+    product. Units are `scale` times the length of the linear coordinates, so that corrections grow with what they
+    correct: a row of any length decodes by its coordinates alone.
     """
 
     opening: Tensor
@@ -74,6 +78,7 @@ class Network(nn.Module):
         self._covariance = weight.T @ torch.diag(self.klt.energy.double()) @ weight
         self._estimators: dict[int, Tensor] = {}
         self._steady_projection: StableProduct | None = None
+        self._solutions = self.useful_solutions
         used = torch.nonzero(self.opening > 0)
         self._open = int(used.max()) + 1 if len(used) else 0
 
@@ -91,7 +96,12 @@ class Network(nn.Module):
     @property
     def corrects(self) -> bool:
         """Whether ARC or MoS has learned any correction at all; both start at none."""
-        return bool(self.arc.head.any()) or (self.mos is not None and bool(self.mos.head.any()))
+        return bool(self.arc.head.any()) or self.useful_solutions > 1
+
+    @property
+    def useful_solutions(self) -> int:
+        """Solutions that MoS has learned to make more of than the first alone; 1 where it has learned nothing."""
+        return self.arc.solutions if self.mos is not None and bool(self.mos.head.any()) else 1
 
     def compress(self, unit_BD: Float[Tensor, "B D"], *, dims: int) -> Float[Tensor, "B K"]:
         """Generate just the tokens that `dims` needs and return their first `dims` coordinates."""
@@ -120,18 +130,24 @@ class Network(nn.Module):
         return by_threads(partial(self._steady_projection, columns=dims), rows_ND, block_rows=LINEAR_BLOCK_ROWS)
 
     def corrected(
-        self, linear_BTW: Float[Tensor, "B T W"], *, tokens: int
+        self, linear_BTW: Float[Tensor, "B T W"], *, tokens: int, solutions: int | None = None
     ) -> tuple[Float[Tensor, "B n W"], Float[Tensor, "B S n W"]]:
-        """Generate: the refined tokens and the solutions they came from, in units of `scale`, openings not applied."""
-        solutions, states = self.arc.generate(linear_BTW / self.scale_TW, tokens=tokens)
-        return self._refine(solutions, states), solutions
+        """Generate: the refined tokens and the solutions they came from, openings not applied.
+
+        As many solutions as asked for; unless told, those that were useful when `refresh` was last called.
+        """
+        units_BTW = self._units(linear_BTW)
+        made, states = self.arc.generate(linear_BTW / units_BTW, tokens=tokens, solutions=solutions or self._solutions)
+        return self._refine(made, states, units_BTW[:, :tokens])
 
     def corrected_parallel(
         self, linear_BTW: Float[Tensor, "B T W"], fed_BSnW: Float[Tensor, "B S n W"]
     ) -> tuple[Float[Tensor, "B n W"], Float[Tensor, "B S n W"]]:
         """Return what `corrected` returns, in one pass, the solutions' earlier tokens given."""
-        solutions, states = self.arc.parallel(linear_BTW / self.scale_TW, fed_BSnW)
-        return self._refine(solutions, states), solutions
+        units_BTW = self._units(linear_BTW)
+        units_BnW = units_BTW[:, : fed_BSnW.shape[2]]
+        solutions, states = self.arc.parallel(linear_BTW / units_BTW, fed_BSnW / units_BnW[:, None])
+        return self._refine(solutions, states, units_BnW)
 
     def decode(self, prefix_BK: Float[Tensor, "B K"]) -> Float[Tensor, "B D"]:
         """Return features from the first K coordinates of unit rows; exact up to rounding at K = D."""
@@ -152,16 +168,14 @@ class Network(nn.Module):
         return product(prefix_BK, self._estimators[kept])
 
     def invert(self, full_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
-        """Return the linear coordinates whose compression is `full_BD`: x <- z - correction(x), `decode_steps` times.
+        """Return the linear coordinates whose compression is `full_BD`: x <- x + PACE (z - correction(x) - x).
 
-        Converges where the correction's slope is below 1; `fit` measures that on validation rows and closes openings
-        until it holds.
+        `decode_steps` times. Converges where the correction's slope lies between -1 and 2 / PACE - 1; `fit` measures
+        that on validation rows and opens no token for which it fails.
         """
         linear_BD = full_BD
         for _ in range(int(self.decode_steps) if self._open else 0):
-            # The correction is that of the unit row, so rows of any length decode alike.
-            norms_B1 = product(linear_BD, self._inverse).norm(dim=1, keepdim=True).clamp_min(1e-30)
-            linear_BD = full_BD - self._correction(linear_BD / norms_B1) * norms_B1
+            linear_BD = linear_BD + PACE * (full_BD - self._correction(linear_BD) - linear_BD)
         return linear_BD
 
     def linear_tokens(self, unit_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B T W"]:
@@ -184,10 +198,20 @@ class Network(nn.Module):
         """Move from the linear tokens towards the refined ones as far as the openings say."""
         tokens = refined_BnW.shape[1]
         linear_BnW = linear_BTW[:, :tokens]
-        return linear_BnW + self.opening[:tokens, None] * (refined_BnW * self.scale_TW[:tokens] - linear_BnW)
+        return linear_BnW + self.opening[:tokens, None] * (refined_BnW - linear_BnW)
 
-    def _refine(self, solutions_BSnW: Tensor, states_BSnC: Tensor) -> Float[Tensor, "B n W"]:
-        return solutions_BSnW[:, 0] if self.mos is None else self.mos.refine(solutions_BSnW, states_BSnC)
+    def _units(self, linear_BTW: Tensor) -> Float[Tensor, "B T W"]:
+        """What the network counts in: 1 is the usual size of a coordinate in a row of this length."""
+        length_B11 = linear_BTW.flatten(1).norm(dim=1).clamp_min(1e-30)[:, None, None]
+        return self.scale_TW * (length_B11 / self.scale.norm())
+
+    def _refine(
+        self, solutions_BSnW: Tensor, states_BSnC: Tensor, units_BnW: Tensor
+    ) -> tuple[Float[Tensor, "B n W"], Float[Tensor, "B S n W"]]:
+        refined = solutions_BSnW[:, 0]
+        if self.mos is not None and solutions_BSnW.shape[1] > 1:
+            refined = self.mos.refine(solutions_BSnW, states_BSnC)
+        return refined * units_BnW, solutions_BSnW * units_BnW[:, None]
 
     def _linear_token(self, unit_BD: Tensor, token: int) -> Float[Tensor, "B W"]:
         """One matrix product per token: all who ask for a token run the same shapes, so prefixes are bitwise equal."""

@@ -150,7 +150,7 @@ def score_all_sizes(task: Task, compress: Compress) -> float:
 
 @torch.no_grad()
 def score_one_size(task: Task, code: Callable[[Tensor], Tensor]) -> float:
-    """Return what `Task.scores` returns, for vectors of one size: recall@10, MRR both ways (pairs), or R@1 by class."""
+    """Return what `Task.scores` returns, for vectors of one size."""
     vectors = [code(rows) for rows in task.scored]
     dims = vectors[0].shape[1]
     return means(task.hits(vectors, sizes=(dims,)))[dims]

@@ -17,6 +17,9 @@ from arfc.training.recall import overall
 from arfc.training.task import Task
 
 PHASE = 2
+ALONE_SHARE = 0.7
+"""With pairs or labels, share of the phase in which ARC learns its first solution only; MoS and the others come after
+that. A step takes half as long, and steps are what a correction of many rows wants (docs/log.md)."""
 SCORED_SHARES = (1.0, 0.5)
 """How far the first token, or all of them, are opened to judge the weights."""
 
@@ -30,7 +33,8 @@ class ArcPhase:
         self.network = network
         self.task = task
         self.steps = task.config.arc_steps
-        self.start_patience = task.config.arc_patience
+        # With pairs or labels a correction may need a hundred steps until the first gain (docs/log.md).
+        self.start_patience = task.config.arc_patience * (2 if task.supervised else 1)
         self.rate = task.config.arc_rate
         self.weight_decay = task.config.weight_decay
 
@@ -42,25 +46,28 @@ class ArcPhase:
         """Return the mean over this step's prefixes of objectives and decoding error.
 
         Tokens are generated as in use, without gradients; one parallel pass over them then gives the same tokens with
-        gradients.
+        gradients. With pairs or labels decoding has no say here: it would bring back what supervision drops, and wins
+        (docs/log.md).
         """
         config, network = self.task.config, self.network
         batch = self.task.batch(step, phase=PHASE, anchors=config.arc_anchors)
         rng = np.random.default_rng([self.task.seed, PHASE, step, 1])
         sizes = self.task.sizes(rng, width=network.width, progress=progress)
+        solutions = 1 if self.task.supervised and progress < ALONE_SHARE else network.arc.solutions
+        reconstructs = config.reconstruction_weight and not self.task.supervised
         linear_NTW = network.linear_tokens(batch.entities)
         linear_ND = linear_NTW.flatten(1)[:, : network.width]
         tokens = min(len(network.opening), math.ceil(max(sizes) / network.token_width))
         with autocast():
             with torch.no_grad():
-                fed = network.corrected(linear_NTW, tokens=tokens)[1]
-            refined, solutions = network.corrected_parallel(linear_NTW, fed)
-        candidates = [refined, *solutions.unbind(1)] if network.mos is not None else [refined]
+                fed = network.corrected(linear_NTW, tokens=tokens, solutions=solutions)[1]
+            refined, made = network.corrected_parallel(linear_NTW, fed)
+        candidates = [refined, *made.unbind(1)] if solutions > 1 else [refined]
         fulls = [self._full(linear_ND, candidate) for candidate in candidates]
         losses = []
         for dims in sizes:
             losses.append(self.task.loss(batch, fulls[0][:, :dims], linear_ND[:, :dims]))
-            if config.reconstruction_weight and dims < network.width:
+            if reconstructs and dims < network.width:
                 losses.append(
                     config.reconstruction_weight * self._reconstruction(linear_ND, [f[:, :dims] for f in fulls])
                 )
@@ -68,7 +75,7 @@ class ArcPhase:
 
     def _full(self, linear_ND: Tensor, tokens_NnW: Tensor) -> Tensor:
         """Join made tokens and the linear rest to full-width coordinates."""
-        made = (tokens_NnW * self.network.scale_TW[: tokens_NnW.shape[1]]).flatten(1)[:, : self.network.width]
+        made = tokens_NnW.flatten(1)[:, : self.network.width]
         return torch.cat([made, linear_ND[:, made.shape[1] :]], 1)
 
     def _reconstruction(self, linear_ND: Tensor, prefixes: list[Tensor]) -> Tensor:

@@ -41,12 +41,12 @@ class Corrections:
 
     def _corrections(self, rows_ND: Float[Tensor, "N D"], *, fast: bool) -> Float[Tensor, "N n"]:
         network, blocks = self.network, []
-        count = len(network.opening)
+        count, solutions = len(network.opening), network.useful_solutions
         for block in rows_ND.split(BLOCK_ROWS):
             linear_NTW = network.linear_tokens(block)
             with autocast() if fast else nullcontext():
-                refined_NOW = network.corrected(linear_NTW, tokens=count)[0]
-            blocks.append((refined_NOW * network.scale_TW[:count] - linear_NTW[:, :count]).flatten(1))
+                refined_NOW = network.corrected(linear_NTW, tokens=count, solutions=solutions)[0]
+            blocks.append((refined_NOW - linear_NTW[:, :count]).flatten(1))
         return torch.cat(blocks)[:, : network.width]
 
 

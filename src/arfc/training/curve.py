@@ -16,7 +16,7 @@ from arfc.training.corrections import compress_blocks
 from arfc.training.recall import means
 from arfc.training.task import Task
 
-METRICS = {"features": "recall@10", "pairs": "MRR", "labels": "R@1 by class"}
+METRICS = {"features": "recall@10", "pairs": "MRR", "labels": "mAP@R by class"}
 
 
 @torch.no_grad()
@@ -24,9 +24,9 @@ def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec
     """Return the score of arfc, KLT and truncation per size, all on the same validation rows.
 
     Metric by what the model was fitted for: recall@10 of the original's nearest rows or MRR of the partner both ways,
-    one way where partners are known (validation rows ask, all of them and some fit rows answer), or R@1 by class. Byte
-    rows compare float queries with decoded codes; the KLT's are coded by `klt_codec`, trained on the same rows. Rows
-    are transformed and coded once, at full length: a short vector or code is the beginning of the long one.
+    one way where partners are known (validation rows ask, all of them and some fit rows answer), or mAP@R by class.
+    Byte rows compare float queries with decoded codes; the KLT's are coded by `klt_codec`, trained on the same rows.
+    Rows are transformed and coded once, at full length: a short vector or code is the beginning of the long one.
     """
     width, rows = network.width, task.validation
     ours = [compress_blocks(network, unit, dims=width) for unit in task.scored]

@@ -10,7 +10,7 @@ import torch
 
 from arfc.config import Config
 from arfc.training.fit import Fitted
-from arfc.training.task import Rows
+from arfc.training.rows import Rows
 
 
 def fit_facts(

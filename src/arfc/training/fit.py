@@ -15,22 +15,20 @@ from arfc.config import Config
 from arfc.model.network import Network
 from arfc.training.arc_phase import ArcPhase
 from arfc.training.decoder_phase import DecoderPhase
-from arfc.training.fading import fade
-from arfc.training.linear_phase import LinearPhase
+from arfc.training.linear_phase import learn_map
 from arfc.training.loop import Run, run_phase
 from arfc.training.neighbours import duplicate_groups, join_groups
 from arfc.training.openings import choose_openings
+from arfc.training.rows import Rows
 from arfc.training.split import Split, held_out_rows, largest_group, split_rows
-from arfc.training.task import Rows, Task
+from arfc.training.task import Task
 
 SMALL_CLASS_ROWS = 20
 """Classes with fewer rows than this on average name things rather than kinds, and are kept whole by the split."""
 LINEAR_SHARE = 0.35
 """Share of a time budget that phase 1 may use."""
-SUPERVISED_LINEAR_SHARE = 0.6
-"""The same with pairs or labels, where phase 1 has two maps to learn and more to gain by them (docs/log.md)."""
-ROTATION_SHARE = 2 / 3
-"""The rotation's share of phase 1, where a free map follows it (docs/log.md)."""
+SUPERVISED_LINEAR_SHARE = 0.45
+"""The same with pairs or labels, where phase 1 has two maps to learn (docs/log.md)."""
 ARC_SHARE = 0.8
 """Share of what is then left that phase 2 may use; the decoder has the rest."""
 
@@ -85,17 +83,8 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
     task.prepare()
     run.has_model = True
 
-    history: dict[str, Any] = {"linear_share": 0.0}
-    kind = config.train.linear_map
-    maps = {"orthogonal": [False], "free": [True], "auto": [False, True] if task.supervised else [False]}[kind]
     linear_share = SUPERVISED_LINEAR_SHARE if task.supervised else LINEAR_SHARE
-    linear_s, first = linear_share * (run.budget_s - run.elapsed_s), ROTATION_SHARE if len(maps) > 1 else 1.0
-    for free, share in zip(maps, (first, 1 - first), strict=False):
-        linear = LinearPhase(network, task, free=free, steps=round(share * config.train.linear_steps))
-        history[linear.name] = run_phase(linear, run, budget_s=max(1e-3, share * linear_s))
-        history[f"{linear.name}_share"] = linear.settle(run)
-        if not free and len(maps) > 1 and not run.interrupted:
-            history["fade"] = fade(network, task, run)
+    history = learn_map(network, task, run, budget_s=linear_share * (run.budget_s - run.elapsed_s))
     network.set_scale()
 
     arc = ArcPhase(network, task)

@@ -1,30 +1,71 @@
-"""Phase 1: train the linear map in the KLT basis, as a rotation first; with pairs or labels freely after that."""
+"""Phase 1: train the linear map in the KLT basis: a rotation, and with pairs or labels a free one on top of it."""
 # N entities, D feature dims, K dims kept, R rotated dims
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from arfc.model.linear import cayley
+from arfc.model.linear import cayley, conditioned
 from arfc.model.network import Network
-from arfc.training.loop import Run
+from arfc.training.fading import fade
+from arfc.training.loop import Run, run_phase
 from arfc.training.recall import overall
 from arfc.training.task import Task
 
 PHASE = 1
+ROTATION_SHARE = 0.4
+"""The rotation's share of the phase, where a free map is learned too."""
 SHARES = (1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125)
 """How much of the learned map may be kept, the most first."""
 QUICK_SHARES = (1.0, 0.5)
 """Those that are tried after Ctrl-C."""
+MOST_CONDITION = 256.0
+"""Largest ratio of the free map's largest singular value to its smallest; what is stored in float32 then gives the row
+back to about 1e-5."""
+
+
+def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dict[str, Any]:
+    """Train the linear map that the config asks for; with pairs or labels that is one of two. Return what happened.
+
+    A rotation whose later dims fade can't learn a few hundred pairs by heart as a free map does; a free map on top of
+    the rotation says more where rows are many, and ARC can go on from it (docs/log.md). Validation rows decide.
+    """
+    kind = task.config.linear_map
+    maps = {"orthogonal": [False], "free": [True], "auto": [False, True] if task.supervised else [False]}[kind]
+    history: dict[str, Any] = {"linear_share": 0.0}
+    best, best_score = network.linear.weight.clone(), -1.0
+    for free in maps:
+        share = 1.0 if len(maps) == 1 else 1 - ROTATION_SHARE if free else ROTATION_SHARE
+        phase = LinearPhase(network, task, free=free, steps=round(share * task.config.linear_steps))
+        history[phase.name] = run_phase(phase, run, budget_s=max(1e-3, share * budget_s))
+        history[f"{phase.name}_share"] = phase.settle(run)
+        rotation = network.linear.weight.clone()
+        if not free and len(maps) > 1 and not run.interrupted:
+            history["fade"] = fade(network, task, run)
+        score = overall(map_hits(network, task))
+        if score > best_score:
+            best, best_score, history["map"] = network.linear.weight.clone(), score, "free" if free else "orthogonal"
+        network.linear.set_block(rotation)
+        network.refresh()
+    network.linear.set_block(best)
+    network.refresh()
+    return history
+
+
+def map_hits(network: Network, task: Task) -> dict[int, Tensor]:
+    """Return how right each validation query is per size, with the linear map that the network has."""
+    return task.hits([network.compress(rows, dims=network.width) for rows in task.scored])
 
 
 class LinearPhase:
     """Rotate the first R KLT dims ("orthogonal"), or learn any map of all D ("free"), for the loss at every prefix.
 
-    The floor is the map that the network has: the KLT itself, or for a free map after a rotation that rotation, faded.
-    Without supervision losses are shares of what the KLT's prefix loses.
+    It starts at the map that the network has: the KLT, or a rotation. Without supervision losses are shares of what
+    the KLT's prefix loses.
     """
 
     weight_decay = 0.0
@@ -91,11 +132,14 @@ class LinearPhase:
                     break
         self.coefficients.copy_(best * learned)
         self.install()
+        if self.free and best:
+            self.network.linear.weight.copy_(conditioned(self.network.linear.weight, most=MOST_CONDITION))
+            self.network.refresh()
         return best
 
     def _hits(self) -> dict[int, Tensor]:
         self.install()
-        return self.task.hits([self.network.compress(rows, dims=self.network.width) for rows in self.task.scored])
+        return map_hits(self.network, self.task)
 
     @torch.no_grad()
     def install(self) -> None:

@@ -82,14 +82,26 @@ def reciprocal_ranks(
     return 1 / (1 + above_Q + level_Q / 2)
 
 
-def label_hits(scores_NN: Float[Tensor, "N N"], labels_N: Int[Tensor, " N"], copies: Places) -> Float[Tensor, " N"]:
-    """Return 1 for each row whose best answer has its label.
+def label_precision(
+    scores_QN: Float[Tensor, "Q N"], labels_N: Int[Tensor, " N"], copies: Places
+) -> Float[Tensor, " Q"]:
+    """Return the average precision at R of each row that asks, R the number of its right answers; 0 where R is 0.
 
-    `copies`, each row itself among them, are no answers, and are overwritten.
+    Query i is row i. `copies` of it, itself among them, are no answers, and are overwritten.
+
+    Source: mAP@R of Musgrave et al., 2020, arXiv 2003.08505. R@1 looks at one answer and can't tell maps apart where
+    classes are easy or rows are few (docs/log.md).
     """
-    scores_NN[copies] = -torch.inf
-    score_N, best_N = scores_NN.max(1)
-    return ((labels_N[best_N] == labels_N) & score_N.isfinite()).float()
+    scores_QN[copies] = -torch.inf
+    right_QN = labels_N[: len(scores_QN), None] == labels_N
+    right_QN[copies] = False
+    mates_Q = right_QN.sum(1)
+    if not int(mates_Q.max()):
+        return torch.zeros(len(scores_QN))
+    nearest_QR = scores_QN.topk(int(mates_Q.max()), dim=1).indices
+    place_R = torch.arange(1, nearest_QR.shape[1] + 1)
+    found_QR = right_QN.gather(1, nearest_QR) & (place_R <= mates_Q[:, None])
+    return (found_QR * found_QR.cumsum(1) / place_R).sum(1) / mates_Q.clamp_min(1)
 
 
 def means(hits: dict[int, Tensor]) -> dict[int, float]:

@@ -1,8 +1,9 @@
-"""Read what a fit is given: a sample over the whole input, checked, at unit length."""
+"""The rows a fit is given: a sample over the whole input, checked, at unit length."""
 # N rows, D feature dims
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,34 @@ import torch
 from arfc.config import TrainConfig
 from arfc.errors import RowError, ShapeError
 from arfc.io import open_features, open_labels
+from arfc.shapes import Tensor
 from arfc.training.split import LEAST_ROWS, sample_rows
-from arfc.training.task import Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Unit rows of one part; `partners` are the other modality's, row by row."""
+
+    features: Tensor
+    partners: Tensor | None = None
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, ids: np.ndarray) -> Rows:
+        """Return these rows, of all that is there."""
+        at = torch.from_numpy(ids)
+        return Rows(
+            features=self.features[at],
+            partners=None if self.partners is None else self.partners[at],
+            labels=None if self.labels is None else self.labels[at],
+        )
+
+    @property
+    def entities(self) -> Tensor:
+        """Rows of all modalities, one below the other."""
+        return self.features if self.partners is None else torch.cat([self.features, self.partners])
 
 
 def read_rows(

@@ -21,7 +21,7 @@ from arfc.training.recall import (
     SAME_COSINE,
     Places,
     distinct,
-    label_hits,
+    label_precision,
     means,
     nearest_others,
     neighbour_hits,
@@ -30,6 +30,7 @@ from arfc.training.recall import (
     reciprocal_ranks,
     same_rows,
 )
+from arfc.training.rows import Rows
 from arfc.training.schedule import sample_dims
 
 EDGE_ROWS = 256
@@ -47,37 +48,14 @@ SURE = 1.64
 """Standard errors of a one-sided bound that holds 19 times in 20."""
 SUPERVISED_TOLERANCE = 0.007
 """Loss of score that one size may have beyond what these queries' own differences leave open."""
+NOISE_ROWS = 1000
+"""Fit rows up to which batches have all of `input_noise`; with more it falls as 1 / rows, for many rows are not learned
+by heart (docs/log.md)."""
 SUPERVISED_ERGC_SCALE = 10.0
 """ERGC is a squared cosine, near 0.01; this brings it to the size of the contrastive losses."""
 
 Compress = Callable[[Tensor, int], Tensor]
 """Unit rows (N, D) and dims -> compressed rows (N, dims)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Unit rows of one part; `partners` are the other modality's, row by row."""
-
-    features: Tensor
-    partners: Tensor | None = None
-    labels: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def take(self, ids: np.ndarray) -> Rows:
-        """Return these rows, of all that is there."""
-        at = torch.from_numpy(ids)
-        return Rows(
-            features=self.features[at],
-            partners=None if self.partners is None else self.partners[at],
-            labels=None if self.labels is None else self.labels[at],
-        )
-
-    @property
-    def entities(self) -> Tensor:
-        """Rows of all modalities, one below the other."""
-        return self.features if self.partners is None else torch.cat([self.features, self.partners])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +81,8 @@ class Task:
         self.seed = seed
         self.width = fit.features.shape[1]
         self.neighbours = min(config.neighbours, len(fit) - 1)
+        self.noise = config.input_noise * min(1, NOISE_ROWS / len(fit))
+        """Length of the noise on a unit row of a supervised batch."""
         rng = np.random.default_rng([seed, 2])
         answering = np.sort(rng.permutation(len(fit))[:ANSWERING_FIT_ROWS])
         asking = distinct(validation.features)
@@ -160,9 +140,9 @@ class Task:
             own = torch.eye(len(ids), dtype=torch.bool, device=same.device)
             same, hidden = same | own, (left @ right.T > SAME_COSINE) & ~own
         labels = None if self.fit.labels is None else self.fit.labels[ids]
-        if self.config.input_noise:
+        if self.noise:
             noise = torch.from_numpy(rng.standard_normal(entities.shape, dtype=np.float32))
-            entities = functional.normalize(entities + self.config.input_noise * self.width**-0.5 * noise, dim=1)
+            entities = functional.normalize(entities + self.noise * self.width**-0.5 * noise, dim=1)
         edges = cosine_edges(entities, rows=EDGE_ROWS)
         return Batch(entities=entities, edges=edges, same=same, hidden=hidden, labels=labels)
 
@@ -234,13 +214,14 @@ class Task:
 
         Both are `scored` in the form they are compared in; without `stored` it is the same form. The sizes are
         `judged_sizes` unless given. The mean is recall@10, MRR both ways (pairs: one query per row and way; steadier
-        than R@1 where pairs are few; one way where partners are known), or R@1 by class.
+        than R@1 where pairs are few; one way where partners are known), or mAP@R by class.
         """
         rows, stored = self.validation, stored or asked
         sizes = self.judged_sizes if sizes is None else sizes
+        asking = asked[0][: self.queries]
         if rows.partners is not None:
             (there, back), (right_there, right_back) = self._same, self._right
-            asking, others = asked[0][: self.queries], asked[1][: self.queries]
+            others = asked[1][: self.queries]
             hits = {k: reciprocal_ranks(s, right_there, there) for k, s in prefix_scores(asking, stored[1], sizes)}
             if self.config.known_partners:
                 return hits
@@ -250,8 +231,7 @@ class Task:
             }
         if rows.labels is not None:
             labels = rows.labels
-            return {k: label_hits(s, labels, self._same[0]) for k, s in prefix_scores(asked[0], stored[0], sizes)}
-        asking = asked[0][: self.queries]
+            return {k: label_precision(s, labels, self._same[0]) for k, s in prefix_scores(asking, stored[0], sizes)}
         return {k: neighbour_hits(s, self._truth) for k, s in prefix_scores(asking, stored[0], sizes)}
 
     def scores(self, compress: Compress) -> dict[int, float]:
@@ -280,7 +260,7 @@ class Task:
         """Where a row that asks would find itself among the answers, one way and the other."""
         first, last = self.scored[0], self.scored[-1]
         if self.validation.partners is None:
-            there = same_rows(first, last)
+            there = same_rows(first[: self.queries], last)
             return there, there
         return same_rows(first[: self.queries], last), same_rows(last[: self.queries], first)
 
