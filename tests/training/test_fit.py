@@ -71,11 +71,13 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_bitwise(small_rows, learning,
         assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_a_resumed_fit_fades_and_goes_on_as_an_uninterrupted_one(small_rows, learning, tmp_path):
+@pytest.mark.parametrize("stop", [("free", 12), ("arc", 13), ("arc", 19)])
+def test_a_resumed_fit_with_labels_goes_on_as_an_uninterrupted_one(small_rows, learning, tmp_path, stop):
+    """Also where a part, MoS, has not begun to learn."""
     labels = np.arange(600) % 3
     whole = fit(small_rows, learning, labels=labels)
-    fit(small_rows, learning, labels=labels, folder=tmp_path, stop=("free", 12))
-    assert (tmp_path / "free.safetensors").exists()
+    fit(small_rows, learning, labels=labels, folder=tmp_path, stop=stop)
+    assert (tmp_path / f"{stop[0]}.safetensors").exists()
     resumed = fit(small_rows, learning, labels=labels, folder=tmp_path, resume=True)
     assert same(whole, resumed) and whole.history == resumed.history
     assert {"from", "scale"} == whole.history["fade"].keys()
