@@ -45,7 +45,7 @@ def test_info_tells_what_became_of_the_linear_map(arfc, fitted, tmp_path):
     faded = {"map": "orthogonal", "linear_share": 0.75, "fade": {"from": 6, "scale": 0.7}, "free_share": 0.5}
     for history, expected in (
         (faded, "linear map  rotation kept by 0.75 (1 is all), dims from 6 on times 0.7\n"),
-        (faded | {"map": "free"}, "linear map  free, kept by 0.5 (1 is all)\n"),
+        (faded | {"map": "free"}, "linear map  free, kept by 0.5 (1 is all), dims from 6 on times 0.7\n"),
     ):
         (tmp_path / "m" / "config.json").write_text(json.dumps(facts | {"history": facts["history"] | history}))
         assert expected in arfc("info", "m").stdout

@@ -53,11 +53,13 @@ def _describe(facts: dict[str, Any]) -> str:
 
 def _linear_map(history: dict[str, Any]) -> str:
     """Say which map it is and how much of what was learned is in it."""
-    if history.get("map") == "free":
-        return f"free, kept by {history['free_share']:g} (1 is all)"
+    free = history.get("map") == "free"
+    kept = (
+        f"free, kept by {history['free_share']:g}" if free else f"rotation kept by {history.get('linear_share', 0):g}"
+    )
     fade = history.get("fade", {"scale": 1})
     faded = f", dims from {fade['from']} on times {fade['scale']:g}" if fade["scale"] < 1 else ""
-    return f"rotation kept by {history.get('linear_share', 0):g} (1 is all){faded}"
+    return f"{kept} (1 is all){faded}"
 
 
 def _opening(facts: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Between the linear maps, with pairs or labels: how much the later dims count beside the first ones."""
+"""After a linear map is learned, with pairs or labels: how much the later dims count beside the first ones."""
 # N rows, D feature dims
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ SCALES = (0.85, 0.7, 0.5, 0.35, 0.2)
 def fade(network: Network, task: Task, run: Run) -> dict[str, int | float]:
     """Scale all dims from a cut on where that raises the mean validation score and no size loses by it.
 
-    A rotation keeps every full-width cosine, also what supervision would rather drop: on features whose short prefixes
-    it has made better than the whole, long ones then fall back to the whole's score. With the later dims scaled down
-    they keep what the short ones have, which stay as they are (docs/log.md).
+    The later dims hold what supervision would rather drop: a rotation keeps every full-width cosine, and ARC corrects
+    leading tokens alone. On features whose short prefixes have become better than the whole, long ones then fall back
+    to the whole's score. With the later dims scaled down they keep what the short ones have, which stay as they are
+    (docs/log.md).
 
     Returns the first dim that is scaled and by how much; D and 1 where nothing is better. After Ctrl-C no more are
     tried.

@@ -31,8 +31,9 @@ back to about 1e-5."""
 def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dict[str, Any]:
     """Train the linear map that the config asks for; with pairs or labels that is one of two. Return what happened.
 
-    A rotation whose later dims fade can't learn a few hundred pairs by heart as a free map does; a free map on top of
-    the rotation says more where rows are many, and ARC can go on from it (docs/log.md). Validation rows decide.
+    A rotation can't learn a few hundred pairs by heart as a free map does; a free map on top of the rotation says more
+    where rows are many, and ARC can go on from it (docs/log.md). The later dims of either may fade. Validation rows
+    decide.
     """
     kind = task.config.linear_map
     maps = {"orthogonal": [False], "free": [True], "auto": [False, True] if task.supervised else [False]}[kind]
@@ -43,13 +44,13 @@ def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dic
         phase = LinearPhase(network, task, free=free, steps=round(share * task.config.linear_steps))
         history[phase.name] = run_phase(phase, run, budget_s=max(1e-3, share * budget_s))
         history[f"{phase.name}_share"] = phase.settle(run)
-        rotation = network.linear.weight.clone()
-        if not free and len(maps) > 1 and not run.interrupted:
-            history["fade"] = fade(network, task, run)
+        unfaded = network.linear.weight.clone()
+        faded = {"fade": fade(network, task, run)} if len(maps) > 1 and not run.interrupted else {}
         score = overall(map_hits(network, task))
         if score > best_score:
-            best, best_score, history["map"] = network.linear.weight.clone(), score, "free" if free else "orthogonal"
-        network.linear.set_block(rotation)
+            best, best_score = network.linear.weight.clone(), score
+            history |= {"map": "free" if free else "orthogonal"} | faded
+        network.linear.set_block(unfaded)
         network.refresh()
     network.linear.set_block(best)
     network.refresh()
