@@ -161,6 +161,24 @@ def test_a_free_map_can_be_undone(make_task, monkeypatch):
     assert float(torch.linalg.cond(network.linear.weight)) == pytest.approx(256, rel=1e-3)
 
 
+@pytest.mark.parametrize("fades", [True, False])
+def test_the_fade_told_is_that_of_the_map_that_is_kept(make_task, monkeypatch, fades):
+    """Ctrl-C in the free map leaves no time for its own."""
+    task, network = make_task(labels=True, linear_steps=30)
+    run, scores = Run(config=task.config), iter([0.5, 0.1 if fades else 0.9])
+
+    def run_phase(phase, run, *, budget_s):
+        run.interrupted = phase.free
+        return []
+
+    monkeypatch.setattr(linear_phase, "run_phase", run_phase)
+    monkeypatch.setattr(linear_phase, "map_hits", lambda network, task: {8: torch.tensor([next(scores)])})
+    monkeypatch.setattr(LinearPhase, "settle", lambda phase, run: 1.0)
+    history = linear_phase.learn_map(network, task, run, budget_s=100.0)
+    assert history["map"] == ("orthogonal" if fades else "free")
+    assert ("fade" in history) is fades
+
+
 @pytest.mark.parametrize(("free_score", "kept"), [(0.9, "free"), (0.1, "orthogonal")])
 def test_the_better_map_is_kept(make_task, monkeypatch, free_score, kept):
     task, network = make_task(labels=True, linear_steps=30)

@@ -49,6 +49,7 @@ def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dic
         score = overall(map_hits(network, task))
         if score > best_score:
             best, best_score = network.linear.weight.clone(), score
+            history.pop("fade", None)  # that of a map that is not kept
             history |= {"map": "free" if free else "orthogonal"} | faded
         network.linear.set_block(unfaded)
         network.refresh()
