@@ -32,8 +32,7 @@ def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dic
     """Train the linear map that the config asks for; with pairs or labels that is one of two. Return what happened.
 
     A rotation can't learn a few hundred pairs by heart as a free map does; a free map on top of the rotation says more
-    where rows are many, and ARC can go on from it (docs/log.md). The later dims of either may fade. Validation rows
-    decide.
+    where rows are many (docs/log.md). The later dims of either may fade. Validation rows decide.
     """
     kind = task.config.linear_map
     maps = {"orthogonal": [False], "free": [True], "auto": [False, True] if task.supervised else [False]}[kind]
