@@ -59,8 +59,8 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   some had 30 to 150 s by the clock, a few on a busy machine ([log](log.md)). Codes of learned methods in an
   earlier form of "arfc's code" are left out until they are measured anew.
 - With pairs, all methods but ours, and with labels on captions the ablations and the Q-Former, are of a training before
-  the newest ([log](log.md)). With pairs it differs for them by the noise on Myntra's rows alone, .60 for .52. On SciFact
-  all are validated as what they are, new claims in a known corpus.
+  the newest ([log](log.md)). With pairs it differs for them by the noise on Myntra's rows alone, .60 for .52. SciFact
+  validates all of them as what they are, new claims in a known corpus.
 - A dash is no defeat: the method has no such size, or was not fitted there. LSQ stops at 16 bytes, PQ, OPQ and RQ at
   64: beyond, they take minutes to hours to fit.
 - Losing cells stand as they are, and the verdicts name them.
