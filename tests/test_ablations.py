@@ -69,7 +69,7 @@ def trained_map(set_up):
     """A function that trains the linear map to its last step, whatever validation says, and gives KLT and map."""
 
     def build(*, free=False, **config):
-        task, network = set_up(**({"linear_steps": 100, "linear_rate": 1e-2, "anchors": 32} | config))
+        task, network = set_up(**({"linear_steps": 100, "linear_rate": 1e-2, "batch_rows": 256} | config))
         phase, better = LinearPhase(network, task, free=free, steps=task.config.linear_steps), itertools.count()
         phase.score = lambda: float(next(better))
         run_phase(phase, Run(config=task.config), budget_s=float("inf"))
@@ -87,7 +87,7 @@ def weight(model):
 def losses(set_up):
     """A function that gives ERGC and neighbour loss of a map's prefix on batches that training never dealt."""
     task, _ = set_up()
-    batches = [task.batch(step, phase=1, anchors=32) for step in range(10_000, 10_008)]
+    batches = [task.batch(step, phase=1, rows=256) for step in range(10_000, 10_008)]
 
     def measure(projection, *, dims):
         found = []

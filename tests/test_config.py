@@ -59,9 +59,8 @@ def test_unknown_names_and_bad_values_are_refused(data, message):
 
 COUNTS = ("tokens", "channels", "layers", "heads", "solutions", "rotated_dims")
 TRAIN_COUNTS = (
-    "anchors",
-    "arc_anchors",
-    "neighbours",
+    "batch_rows",
+    "arc_batch_rows",
     "sizes_per_step",
     "fixed_dims",
     "max_rows",

@@ -47,7 +47,7 @@ def fresh_rows(nested):
 
 @pytest.fixture(scope="session")
 def trained(fresh_rows, tiny_config):
-    config = tiny_config(linear_steps=60, linear_rate=1e-2, validate_every=20, anchors=32)
+    config = tiny_config(linear_steps=60, linear_rate=1e-2, validate_every=20, batch_rows=256)
     return Compressor.fit(fresh_rows[:2000], config=config, progress=False)
 
 

@@ -7,7 +7,7 @@ from arfc import Compressor
 from arfc.scores import cosine_scores
 
 STEPS = {"linear_steps": 300, "arc_steps": 8, "decoder_steps": 4}
-STEPS |= {"linear_rate": 2e-2, "free_rate": 2e-2, "anchors": 32, "validate_every": 25}
+STEPS |= {"linear_rate": 2e-2, "free_rate": 2e-2, "batch_rows": 256, "validate_every": 25}
 
 
 def buried(meaning, *, seed):

@@ -55,25 +55,19 @@ class TrainConfig:
     """Steps that train the decoder alone, everything else fixed (phase 3)."""
     code_rounds: int = 100
     """Rounds that learn the first group of codebooks together, later ones a quarter as many; 0: one after another."""
-    anchors: int = 128
-    """Random rows per batch; each brings its nearest neighbours along."""
-    arc_anchors: int = 64
+    batch_rows: int = 1024
+    """Rows per batch, drawn evenly; with pairs both sides count."""
+    arc_batch_rows: int = 512
     """The same for phase 2, where a row costs twenty times as much."""
-    neighbours: int = 7
-    """Neighbours per anchor; a batch has anchors x (neighbours + 1) rows."""
     sizes_per_step: int = 4
     """Prefix lengths scored per step."""
     size_law: SizeLaw = "beta"
     """Law of those lengths: "beta" moves from mild to strong, "uniform", or "fixed" at `fixed_dims`, which then is
     also the one by which choices are made."""
-    size_beta_mild: tuple[float, float] = (1.5, 1.0)
+    size_beta_mild: tuple[float, float] = (1.0, 2.0)
     """Beta parameters of (dims / D) at the first step."""
-    size_beta_strong: tuple[float, float] = (1.0, 1.25)
+    size_beta_strong: tuple[float, float] = (1.0, 4.0)
     """Beta parameters of (dims / D) at the last step."""
-    supervised_beta_mild: tuple[float, float] = (1.0, 2.0)
-    """The same with pairs or labels, whose structure short prefixes can hold."""
-    supervised_beta_strong: tuple[float, float] = (1.0, 4.0)
-    """The same with pairs or labels, at the last step."""
     fixed_dims: int = 32
     """Prefix length of size_law="fixed", in dims."""
     linear_map: LinearMap = "auto"
@@ -130,7 +124,7 @@ class TrainConfig:
             _require(
                 _is_count(getattr(self, name), least=0), f"{name} must be a whole number >= 0", getattr(self, name)
             )
-        counts = ("anchors", "arc_anchors", "neighbours", "sizes_per_step", "fixed_dims", "max_rows", "validate_every")
+        counts = ("batch_rows", "arc_batch_rows", "sizes_per_step", "fixed_dims", "max_rows", "validate_every")
         for name in (*counts, "max_validation_rows", "max_test_rows", "patience", "arc_patience"):
             _require(
                 _is_count(getattr(self, name)), f"{name} must be a whole number of at least 1", getattr(self, name)
@@ -145,7 +139,7 @@ class TrainConfig:
         _require(0 < self.validation_share < 0.5, "validation_share must lie between 0 and 0.5", self.validation_share)
         _require(0 <= self.test_share < 0.5, "test_share must be at least 0 and below 0.5", self.test_share)
         _require(0 < self.duplicate_cosine <= 1, "duplicate_cosine must lie in (0, 1]", self.duplicate_cosine)
-        for name in ("size_beta_mild", "size_beta_strong", "supervised_beta_mild", "supervised_beta_strong"):
+        for name in ("size_beta_mild", "size_beta_strong"):
             pair = getattr(self, name)
             _require(len(pair) == 2 and all(v > 0 for v in pair), f"{name} must be two positive numbers", pair)
         _require(self.size_law in get_args(SizeLaw), f"size_law must be one of {get_args(SizeLaw)}", self.size_law)

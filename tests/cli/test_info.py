@@ -13,7 +13,7 @@ def test_info_tells_data_versions_and_the_curve(arfc, fitted):
     assert "features    1,200 rows x 24 dims\n" in text
     assert "rows used   960 to fit, 120 to choose; 120 not at all\n" in text
     assert "fit         for features, seed 0, complete\n" in text
-    assert "versions    format 2, arfc " in text
+    assert "versions    format 3, arfc " in text
     assert "\nrecall@10 on 120 validation rows (uncompressed 1.000)\n" in text
     rows = [line.split() for line in text.splitlines()]
     for row in curve["floats"]:
@@ -72,8 +72,8 @@ def test_info_needs_neither_tensors_nor_torch(start, fitted, tmp_path):
     ("change", "match"),
     [
         (
-            lambda text: text.replace('"format_version": 2', '"format_version": 1'),
-            "version must be 2, got 1 in .*config",
+            lambda text: text.replace('"format_version": 3', '"format_version": 2'),
+            "version must be 3, got 2 in .*config",
         ),
         (lambda text: text.replace('"arfc"', '"other"', 1), 'must say "format": "arfc"'),
         (lambda text: text[:-3], "must be readable JSON, got .*; copy the model folder again"),

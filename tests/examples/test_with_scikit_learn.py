@@ -11,7 +11,7 @@ def test_example_runs(monkeypatch, capsys):
     pytest.importorskip("sklearn", reason="needs the extra sklearn")
     import with_scikit_learn as example
 
-    config = Config(train=TrainConfig(linear_steps=1, arc_steps=0, decoder_steps=0, code_rounds=1, anchors=16))
+    config = Config(train=TrainConfig(linear_steps=1, arc_steps=0, decoder_steps=0, code_rounds=1, batch_rows=128))
     monkeypatch.setattr(example, "CONFIG", config)
     monkeypatch.setattr(example, "DIMS", (2, 4, 8, 9, 32))
     monkeypatch.setattr(example, "FOLDS", 2)

@@ -32,7 +32,13 @@ from arfc.integrations.sklearn import ArfcTransformer  # noqa: E402
 TINY = Config(
     model=ModelConfig(tokens=2, channels=8, heads=1, layers=1, solutions=1),
     train=TrainConfig(
-        linear_steps=2, arc_steps=1, decoder_steps=1, code_rounds=1, anchors=4, arc_anchors=4, duplicate_cosine=1.0
+        linear_steps=2,
+        arc_steps=1,
+        decoder_steps=1,
+        code_rounds=1,
+        batch_rows=32,
+        arc_batch_rows=32,
+        duplicate_cosine=1.0,
     ),
 )
 LINEAR = dataclasses.replace(TINY.train, arc_steps=0)

@@ -9,7 +9,7 @@ from arfc.sizes import float_ladder
 
 def test_the_adaptors_loss_is_the_sum_of_its_equations(make_setup):
     task = make_setup().task
-    batch = task.batch(0, phase=1, anchors=8)
+    batch = task.batch(0, phase=1, rows=64)
     x = batch.entities
     residual = 0.1 * torch.sin(7 * x)  # of a row alone: a row may stand twice in a batch
     pair, topk, sizes = 0.0, 0.0, float_ladder(24)
@@ -28,7 +28,7 @@ def test_the_adaptors_loss_is_the_sum_of_its_equations(make_setup):
 
 def test_nothing_is_lost_where_nothing_is_changed(make_setup):
     task = make_setup().task
-    batch = task.batch(0, phase=1, anchors=8)
+    batch = task.batch(0, phase=1, rows=64)
     flat = torch.zeros_like(batch.entities)
     flat[:, :8] = batch.entities[:, :8]  # 8 dims hold all there is, so every prefix keeps every cosine
     flat = torch.nn.functional.normalize(flat, dim=1)

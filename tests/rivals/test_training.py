@@ -75,7 +75,7 @@ def test_pairs_raise_how_often_the_partner_is_found(name, fit_rival):
         asked, stored = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (asked, stored))
         return ((asked @ stored.T).argmax(1) == np.arange(200)).mean()
 
-    steps = {"steps": 40, "validate_every": 20, "anchors": 16, "arc_anchors": 16}
+    steps = {"steps": 40, "validate_every": 20, "batch_rows": 128, "arc_batch_rows": 128}
     with_pairs = fit_rival(name, left[:400], pairs=right[:400], **steps)
     without = fit_rival(name, left[:400], **steps)
     assert hits(with_pairs) > hits(without) + 0.1

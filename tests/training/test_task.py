@@ -15,7 +15,7 @@ from arfc.training.recall import distinct
 from arfc.training.rows import Rows
 from arfc.training.task import NOISE_ROWS, SUPERVISED_ERGC_SCALE, SUPERVISED_TOLERANCE, SURE, Task
 
-CONFIG = TrainConfig(anchors=6, neighbours=3, ergc_weight=0.3, neighbour_weight=1.0, input_noise=0)
+CONFIG = TrainConfig(batch_rows=24, ergc_weight=0.3, neighbour_weight=1.0, input_noise=0)
 
 
 def unit(rows, width=8, seed=0):
@@ -46,48 +46,33 @@ def test_take_keeps_rows_together():
     assert rows_of(10).take(np.array([1])).partners is None
 
 
-def test_a_batch_is_anchors_with_their_nearest_rows():
-    task = task_of()
-    batch = task.batch(5, phase=1, anchors=task.config.anchors)
-    assert batch.entities.shape == (24, 8)
-    scores = task.fit.features @ task.fit.features.T
-    scores.fill_diagonal_(-2)
-    for group in batch.entities.split(4):
-        anchor = int((task.fit.features @ group[0]).argmax())
-        assert torch.equal(task.fit.features[anchor], group[0])
-        near = scores[anchor].topk(3).values
-        np.testing.assert_allclose(group[1:] @ group[0], near, atol=0.01)  # bfloat16 ranks
+def test_without_supervision_a_batch_is_fit_rows_drawn_evenly_and_none_twice():
+    task, drawn = task_of(), torch.zeros(60)
+    for step in range(400):
+        batch = task.batch(step, phase=1, rows=24)
+        assert batch.entities.shape == (24, 8)
+        at = (task.fit.features @ batch.entities.T).argmax(0)
+        assert torch.equal(task.fit.features[at], batch.entities)
+        assert len(at.unique()) == 24
+        drawn[at] += 1
+    assert drawn.min() > 100 and drawn.max() < 220  # 160 each, spread 10
     np.testing.assert_allclose(batch.edges, batch.entities @ batch.entities.T, atol=1e-6)
-
-
-@pytest.mark.parametrize(("kinds", "searches"), [({}, 1), ({"pairs": True}, 0), ({"labels": True}, 0)])
-def test_neighbours_are_searched_once_and_only_without_supervision(monkeypatch, kinds, searches):
-    searched, search = [], task_module.nearest
-    monkeypatch.setattr(task_module, "nearest", lambda rows, *, k: searched.append(k) or search(rows, k=k))
-    task = task_of(**kinds)
-    assert searched == []
-    task.prepare()
-    assert searched == [CONFIG.neighbours] * searches
-    for step in range(2):
-        task.batch(step, phase=1, anchors=CONFIG.anchors)
-    task.scores(lambda x, dims: x[:, :dims])
-    assert searched == [CONFIG.neighbours] * searches
 
 
 @pytest.mark.parametrize("kinds", [{}, {"pairs": True}, {"labels": True}])
 def test_batches_repeat_under_seed_phase_and_step(kinds):
-    batch = task_of(**kinds).batch(5, phase=1, anchors=CONFIG.anchors).entities
-    assert torch.equal(batch, task_of(**kinds).batch(5, phase=1, anchors=CONFIG.anchors).entities)
+    batch = task_of(**kinds).batch(5, phase=1, rows=CONFIG.batch_rows).entities
+    assert torch.equal(batch, task_of(**kinds).batch(5, phase=1, rows=CONFIG.batch_rows).entities)
     for seed, phase, step in ((0, 1, 6), (0, 2, 5), (1, 1, 5)):
         assert not torch.equal(
-            batch, task_of(seed=seed, **kinds).batch(step, phase=phase, anchors=CONFIG.anchors).entities
+            batch, task_of(seed=seed, **kinds).batch(step, phase=phase, rows=CONFIG.batch_rows).entities
         )
 
 
 def test_edges_of_pairs_start_in_both_modalities(monkeypatch):
     monkeypatch.setattr(task_module, "EDGE_ROWS", 8)
     task = task_of(pairs=True)
-    batch = task.batch(0, phase=1, anchors=task.config.anchors)
+    batch = task.batch(0, phase=1, rows=task.config.batch_rows)
     assert batch.entities.shape == (24, 8) and batch.edges.shape == (8, 24)
     started = batch.entities[:8]
 
@@ -99,7 +84,7 @@ def test_edges_of_pairs_start_in_both_modalities(monkeypatch):
 
 def test_pairs_stay_pairs_in_a_batch():
     task = task_of(pairs=True)
-    batch = task.batch(3, phase=1, anchors=task.config.anchors)
+    batch = task.batch(3, phase=1, rows=task.config.batch_rows)
     for left, right in zip(batch.entities[0::2], batch.entities[1::2], strict=True):
         at = (task.fit.features == left).all(1).nonzero()[0, 0]
         assert torch.equal(task.fit.partners[at], right)
@@ -111,7 +96,7 @@ def test_copies_in_a_batch_of_pairs_are_marked():
     features = rows.features.clone()
     features[1::2] = features[::2]  # two captions per image
     rows = dataclasses.replace(rows, features=features)
-    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, anchors=CONFIG.anchors)
+    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, rows=CONFIG.batch_rows)
     left = batch.entities[0::2]
     expected = torch.tensor([[torch.equal(a, b) for b in left] for a in left])
     assert expected.sum() == 24
@@ -125,7 +110,7 @@ def test_what_proves_nothing_is_hidden():
     partners[3] = rows.features[8]
     partners[5] = rows.features[5]  # a pair of a row with itself stays a pair
     rows = dataclasses.replace(rows, partners=partners)
-    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, anchors=6)
+    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, rows=24)
     left, right = batch.entities[0::2], batch.entities[1::2]
     expected = torch.tensor([[torch.equal(a, b) and i != j for j, b in enumerate(right)] for i, a in enumerate(left)])
     assert expected.sum() == 1
@@ -135,7 +120,7 @@ def test_what_proves_nothing_is_hidden():
 @pytest.mark.parametrize("kinds", [{"pairs": True}, {"labels": True}])
 def test_supervised_rows_are_noisy_unit_rows_and_their_edges_are_theirs(kinds):
     noisy = dataclasses.replace(CONFIG, input_noise=0.6)
-    clean, batch = (task_of(config, **kinds).batch(4, phase=1, anchors=6) for config in (CONFIG, noisy))
+    clean, batch = (task_of(config, **kinds).batch(4, phase=1, rows=24) for config in (CONFIG, noisy))
     moved = batch.entities - clean.entities
     # The noise is 0.6 long, and the part of it along the row goes when the length is made 1.
     assert 0.3 < float(moved.norm(dim=1).mean()) < 0.7
@@ -153,13 +138,13 @@ def test_many_rows_are_less_noisy():
                          for count in (NOISE_ROWS // 2, NOISE_ROWS, 4 * NOISE_ROWS))  # fmt: skip
     assert few.noise == enough.noise == 0.2 and many.noise == pytest.approx(0.05)
     clean = Task(many.fit, many.validation, CONFIG, seed=0)
-    moved = many.batch(1, phase=1, anchors=80).entities - clean.batch(1, phase=1, anchors=80).entities
+    moved = many.batch(1, phase=1, rows=320).entities - clean.batch(1, phase=1, rows=320).entities
     assert float(moved.norm(dim=1).mean()) == pytest.approx(0.05, rel=0.15)  # less what lies along the row
 
 
 def test_rows_without_supervision_are_left_as_they_are():
     noisy = dataclasses.replace(CONFIG, input_noise=0.6)
-    one, other = (task_of(config).batch(4, phase=1, anchors=6).entities for config in (CONFIG, noisy))
+    one, other = (task_of(config).batch(4, phase=1, rows=24).entities for config in (CONFIG, noisy))
     assert torch.equal(one, other)
 
 
@@ -169,16 +154,6 @@ def test_known_partners_do_not_ask():
     for size, hits_Q in forward.items():
         assert len(hits_Q) == one.queries == 40
         assert torch.equal(hits_Q, hits[size][:40]) and len(hits[size]) == 80
-
-
-def test_supervision_asks_for_shorter_prefixes():
-    def mean(task):
-        rng = np.random.default_rng(0)
-        return np.mean([task.sizes(rng, width=1000, progress=1.0) for _ in range(400)])
-
-    # Means of the beta laws, 1 / 2.25 and 1 / 5.
-    assert mean(task_of()) == pytest.approx(1000 / 2.25, rel=0.05)
-    assert mean(task_of(labels=True)) == mean(task_of(pairs=True)) == pytest.approx(1000 / 5, rel=0.1)
 
 
 def spread(mean, noise, count, *, seed=0):
@@ -219,10 +194,9 @@ def test_under_supervision_a_loss_within_the_noise_is_borne(kinds, noise, count)
 
 def test_batches_of_few_rows():
     small = Task(rows_of(3), rows_of(12, seed=2), CONFIG, seed=0)
-    assert small.neighbours == 2
-    assert small.batch(0, phase=1, anchors=CONFIG.anchors).entities.shape == (9, 8)
+    assert small.batch(0, phase=1, rows=CONFIG.batch_rows).entities.shape == (3, 8)
     assert Task(rows_of(5, pairs=True), rows_of(12, seed=2), CONFIG, seed=0).batch(
-        0, phase=1, anchors=CONFIG.anchors
+        0, phase=1, rows=CONFIG.batch_rows
     ).entities.shape == (10, 8)
 
 
@@ -232,7 +206,7 @@ def test_loss_is_the_weighted_sum_of_its_parts(kinds):
         CONFIG, ergc_weight=0.3, neighbour_weight=0.7, pairs_weight=1.1, labels_weight=1.3, temperature=0.1
     )
     task = task_of(config, **kinds)
-    batch = task.batch(0, phase=1, anchors=task.config.anchors)
+    batch = task.batch(0, phase=1, rows=task.config.batch_rows)
     kept, floor = batch.entities[:, 1:4], batch.entities[:, :3]
     ours, theirs = (cosine_edges(v, rows=256) for v in (kept, floor))
     if kinds:
@@ -253,7 +227,7 @@ def test_loss_is_the_weighted_sum_of_its_parts(kinds):
 
 def test_the_floor_itself_costs_one_share_each():
     task = task_of()
-    batch = task.batch(0, phase=1, anchors=task.config.anchors)
+    batch = task.batch(0, phase=1, rows=task.config.batch_rows)
     kept = batch.entities[:, :3]
     assert float(task.loss(batch, kept, kept)) == pytest.approx(CONFIG.ergc_weight + CONFIG.neighbour_weight, rel=0.02)
 
@@ -325,7 +299,7 @@ def test_scores_are_the_means_of_the_hits():
 def test_half_of_a_labelled_batch_are_mates_of_the_other_half():
     labels = torch.arange(60) // 2  # thirty classes of two: a random batch would rarely hold both
     rows = Rows(features=unit(60), labels=labels + 100)
-    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, anchors=CONFIG.anchors)
+    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, rows=CONFIG.batch_rows)
     half = len(batch.labels) // 2
     assert half == 12
     assert torch.equal(batch.labels[:half], batch.labels[half:])
@@ -335,7 +309,7 @@ def test_half_of_a_labelled_batch_are_mates_of_the_other_half():
 def test_the_asking_row_itself_is_hidden_where_it_is_another_rows_partner():
     x = unit(6)
     rows = Rows(features=x, partners=x.roll(1, 0))  # row i's partner is row i - 1, which is itself a feature
-    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, anchors=CONFIG.anchors)
+    batch = Task(rows, rows, CONFIG, seed=0).batch(0, phase=1, rows=CONFIG.batch_rows)
     left, right = batch.entities[::2], batch.entities[1::2]
     assert torch.equal(batch.hidden, torch.tensor([[torch.equal(a, b) for b in right] for a in left]))
     assert batch.hidden.any()

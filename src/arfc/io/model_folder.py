@@ -15,7 +15,7 @@ from arfc.errors import ModelFileError
 from arfc.io.folder import folder_writer
 
 FORMAT = "arfc"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 CONFIG_NAME = "config.json"
 TENSORS_NAME = "model.safetensors"
 REQUIRED = ("width", "task", "seed", "config", "versions", "data", "curve", "tensors_sha256")

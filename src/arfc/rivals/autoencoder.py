@@ -58,7 +58,7 @@ class CoderPhase(NetStage[Coder]):
             rng = np.random.default_rng([task.seed, PHASE, step])
             unit_ND = task.fit.features[torch.from_numpy(rng.integers(len(task.fit), size=min(ROWS, len(task.fit))))]
             return self._reconstruction(unit_ND, self.net(unit_ND))
-        batch = task.batch(step, phase=PHASE, anchors=task.config.anchors)
+        batch = task.batch(step, phase=PHASE, rows=task.config.batch_rows)
         code_NK = self.net(batch.entities)
         floor_NK = batch.entities @ self.basis[:, : self.dims]
         return self._reconstruction(batch.entities, code_NK) + task.loss(batch, code_NK, floor_NK)

@@ -27,7 +27,7 @@ class PrefixPhase(NetStage[nn.Module]):
 
     def loss(self, step: int, progress: float) -> Tensor:
         """Return the objective of this step's batch."""
-        batch = self.task.batch(step, phase=PHASE, anchors=self.task.config.anchors)
+        batch = self.task.batch(step, phase=PHASE, rows=self.task.config.batch_rows)
         rng = np.random.default_rng([self.task.seed, PHASE, step, 1])
         sizes = self.task.sizes(rng, width=self.most_dims, progress=progress)
         return self.objective(batch, self.net(batch.entities), batch.entities @ self.basis, sizes)

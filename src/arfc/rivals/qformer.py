@@ -125,7 +125,7 @@ class QuerierPhase(NetStage[Querier]):
     def loss(self, step: int, progress: float) -> Tensor:
         """Return our losses, relative to the KLT's at this size, and the decoder's error."""
         task = self.task
-        batch = task.batch(step, phase=PHASE, anchors=task.config.arc_anchors)
+        batch = task.batch(step, phase=PHASE, rows=task.config.arc_batch_rows)
         coordinates_ND = batch.entities @ self.basis
         with autocast():
             code_NK = self.net(batch.entities)

@@ -50,7 +50,7 @@ class ArcPhase:
         (docs/log.md).
         """
         config, network = self.task.config, self.network
-        batch = self.task.batch(step, phase=PHASE, anchors=config.arc_anchors)
+        batch = self.task.batch(step, phase=PHASE, rows=config.arc_batch_rows)
         rng = np.random.default_rng([self.task.seed, PHASE, step, 1])
         sizes = self.task.sizes(rng, width=network.width, progress=progress)
         solutions = 1 if self.task.supervised and progress < ALONE_SHARE else network.arc.solutions

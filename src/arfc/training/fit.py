@@ -25,10 +25,8 @@ from arfc.training.task import Task
 
 SMALL_CLASS_ROWS = 20
 """Classes with fewer rows than this on average name things rather than kinds, and are kept whole by the split."""
-LINEAR_SHARE = 0.35
-"""Share of a time budget that phase 1 may use."""
-SUPERVISED_LINEAR_SHARE = 0.45
-"""The same with pairs or labels, where phase 1 has two maps to learn (docs/log.md)."""
+LINEAR_SHARE = 0.45
+"""Share of a time budget that phase 1 may use; with pairs or labels it has two maps to learn (docs/log.md)."""
 ARC_SHARE = 0.8
 """Share of what is then left that phase 2 may use; the decoder has the rest."""
 
@@ -80,11 +78,9 @@ def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run
     network.klt.fit(fit_rows.entities.split(8192))
     network.refresh()
     task = Task(fit_rows, validation, config.train, seed=seed)
-    task.prepare()
     run.has_model = True
 
-    linear_share = SUPERVISED_LINEAR_SHARE if task.supervised else LINEAR_SHARE
-    history = learn_map(network, task, run, budget_s=linear_share * (run.budget_s - run.elapsed_s))
+    history = learn_map(network, task, run, budget_s=LINEAR_SHARE * (run.budget_s - run.elapsed_s))
     network.set_scale()
 
     arc = ArcPhase(network, task)

@@ -96,7 +96,7 @@ class LinearPhase:
     def loss(self, step: int, progress: float) -> Tensor:
         """Return the mean objective over this step's prefixes."""
         config = self.task.config
-        batch = self.task.batch(step, phase=PHASE, anchors=config.anchors)
+        batch = self.task.batch(step, phase=PHASE, rows=config.batch_rows)
         floor_NR = batch.entities @ self.network.klt.basis[:, : self.width]
         kept_NR = floor_NR @ self.matrix()
         rng = np.random.default_rng([self.task.seed, PHASE, step, 1])

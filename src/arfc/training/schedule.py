@@ -9,14 +9,10 @@ import numpy as np
 from arfc.config import TrainConfig
 
 
-def sample_dims(
-    rng: np.random.Generator, config: TrainConfig, *, width: int, progress: float, supervised: bool = False
-) -> list[int]:
+def sample_dims(rng: np.random.Generator, config: TrainConfig, *, width: int, progress: float) -> list[int]:
     """Return `sizes_per_step` prefix lengths in 1..width for a step at `progress` (0 first step, 1 last).
 
-    The beta law's parameters move on a straight line from mild (long prefixes likely) to strong (short ones likely).
-    With pairs or labels short ones are likelier still: what belongs together is known in fewer dims than all cosines
-    are.
+    The beta law's parameters move on a straight line from mild to strong, which makes short prefixes likelier.
 
     Source: arXiv 2602.11494, progressive compression training; the paper sets its beta parameters by hand and ours are
     our choice (docs/log.md).
@@ -27,8 +23,6 @@ def sample_dims(
         shares = rng.uniform(size=config.sizes_per_step)
     else:
         mild, strong = config.size_beta_mild, config.size_beta_strong
-        if supervised:
-            mild, strong = config.supervised_beta_mild, config.supervised_beta_strong
         a, b = ((1 - progress) * m + progress * s for m, s in zip(mild, strong, strict=True))
         shares = rng.beta(a, b, size=config.sizes_per_step)
     return [min(width, max(1, math.ceil(share * width))) for share in shares]

@@ -15,7 +15,6 @@ from arfc.config import TrainConfig
 from arfc.shapes import Float, Tensor
 from arfc.sizes import float_ladder
 from arfc.training.ergc import cosine_edges, ergc_loss
-from arfc.training.neighbours import nearest
 from arfc.training.objectives import label_loss, neighbour_loss, pair_loss
 from arfc.training.recall import (
     SAME_COSINE,
@@ -80,7 +79,6 @@ class Task:
         self.config = config
         self.seed = seed
         self.width = fit.features.shape[1]
-        self.neighbours = min(config.neighbours, len(fit) - 1)
         self.noise = config.input_noise * min(1, NOISE_ROWS / len(fit))
         """Length of the noise on a unit row of a supervised batch."""
         rng = np.random.default_rng([seed, 2])
@@ -91,16 +89,6 @@ class Task:
         self.queries = min(SCORE_QUERIES, len(validation) if self.supervised else len(asking))
         self._answering_fit = fit.take(answering)
 
-    @functools.cached_property
-    def near_ids(self) -> Tensor:
-        """Ids (N, neighbours) of the nearest fit rows of each; searched at their first use, none under supervision."""
-        return nearest(self.fit.features, k=self.neighbours)[0]
-
-    def prepare(self) -> None:
-        """Search what the batches will ask for; takes long where there are many rows."""
-        if not self.supervised:
-            self.near_ids  # noqa: B018
-
     @property
     def supervised(self) -> bool:
         """Whether pairs or labels say what belongs together."""
@@ -108,17 +96,19 @@ class Task:
 
     def sizes(self, rng: np.random.Generator, *, width: int, progress: float) -> list[int]:
         """Return the prefix lengths of a step, as `sample_dims`."""
-        return sample_dims(rng, self.config, width=width, progress=progress, supervised=self.supervised)
+        return sample_dims(rng, self.config, width=width, progress=progress)
 
-    def batch(self, step: int, *, phase: int, anchors: int) -> Batch:
-        """Return the batch of this step; the same seed, phase and step always give the same one."""
+    def batch(self, step: int, *, phase: int, rows: int) -> Batch:
+        """Return the batch of this step; the same seed, phase and step always give the same one.
+
+        Without supervision rows are drawn evenly, none twice. Batches rich in neighbours have near edges to keep and
+        hardly any of the far rows that come too near in few dims: maps trained on them are worse (docs/log.md).
+        """
         rng = np.random.default_rng([self.seed, phase, step])
-        size = anchors * (self.config.neighbours + 1)
         if self.supervised:
-            return self._supervised_batch(rng, size)
-        chosen = torch.from_numpy(rng.integers(len(self.fit), size=min(anchors, len(self.fit))))
-        ids = torch.cat([chosen[:, None], self.near_ids[chosen]], 1).flatten()
-        entities = self.fit.features[ids]
+            return self._supervised_batch(rng, rows)
+        ids = rng.choice(len(self.fit), size=min(rows, len(self.fit)), replace=False)
+        entities = self.fit.features[torch.from_numpy(ids)]
         return Batch(entities=entities, edges=cosine_edges(entities, rows=EDGE_ROWS))
 
     def _supervised_batch(self, rng: np.random.Generator, size: int) -> Batch:
