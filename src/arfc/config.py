@@ -47,7 +47,7 @@ class ModelConfig:
 class TrainConfig:
     """How a model is fitted. A weight of 0 switches its part off."""
 
-    linear_steps: int = 700
+    linear_steps: int = 1500
     """Steps that train the linear map (phase 1)."""
     arc_steps: int = 600
     """Steps that train ARC, MoS and the decoder with the linear map fixed (phase 2)."""
