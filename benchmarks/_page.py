@@ -61,6 +61,9 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
 - With pairs, all methods but ours, and with labels on captions the ablations and the Q-Former, are of a training before
   the newest ([log](log.md)). With pairs it differs for them by the noise on Myntra's rows alone, .60 for .52. SciFact
   validates all of them as what they are, new claims in a known corpus.
+- Without supervision the MLP adaptor, and on CIFAR-10 and Myntra the learned linear map and the Q-Former, were trained
+  on batches of 128 rows with their neighbours; rows are drawn evenly since ([log](log.md)). arfc's linear map had at
+  most 700 steps there, and has 1,500 since.
 - A dash is no defeat: the method has no such size, or was not fitted there. LSQ stops at 16 bytes, PQ, OPQ and RQ at
   64: beyond, they take minutes to hours to fit.
 - Losing cells stand as they are, and the verdicts name them.

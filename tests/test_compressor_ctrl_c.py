@@ -88,7 +88,6 @@ def test_a_second_ctrl_c_ends_a_fit_at_once(small_rows, tiny_config, monkeypatch
         "arfc.compressor.read_rows",
         "arfc.training.fit.duplicate_groups",
         "arfc.model.klt.Klt.fit",
-        "arfc.training.task.nearest",
     ],
 )
 def test_ctrl_c_before_there_is_a_model_ends_the_fit(small_rows, tiny_config, monkeypatch, place):
