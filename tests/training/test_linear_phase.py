@@ -14,8 +14,8 @@ def phase_of(make_task, *, free=False, **train):
     return LinearPhase(network, task, free=free, steps=task.config.linear_steps), task, network
 
 
-def trained(make_task, run_to_the_end, **train):
-    phase, task, network = phase_of(make_task, linear_steps=60, linear_rate=5e-3, free_rate=5e-3, **train)
+def trained(make_task, run_to_the_end, *, linear_steps=60, **train):
+    phase, task, network = phase_of(make_task, linear_steps=linear_steps, linear_rate=5e-3, free_rate=5e-3, **train)
     run_to_the_end(phase)
     phase.install()
     return phase, task, network
@@ -29,15 +29,15 @@ def test_starts_as_the_klt(make_task, free):
     x = task.validation.features
     expected = task.scores(lambda unit, dims: (unit @ network.klt.basis)[:, :dims])
     assert phase.score() == pytest.approx(sum(expected.values()) / len(expected))
-    # Nothing is better or worse than the floor yet: one share of each objective, less near D where little is lost.
-    assert float(phase.loss(0, 0.0).detach()) == pytest.approx(1.3, rel=0.03)
+    # Nothing is better or worse than the floor yet: one share of each objective. Near D there is little to lose.
+    short = phase_of(make_task, free=free, size_law="fixed", fixed_dims=6)[0]
+    assert float(short.loss(0, 0.0).detach()) == pytest.approx(1.3, rel=0.02)
     torch.testing.assert_close(network.compress(x, dims=7), (x @ network.klt.basis)[:, :7])
 
 
-@pytest.mark.parametrize("free", [False, True])
-def test_training_lowers_the_loss(make_task, run_to_the_end, free):
-    kind = {"free": free, "labels": free}  # as they are used: free maps are for supervision
-    before, after = phase_of(make_task, **kind)[0], trained(make_task, run_to_the_end, **kind)[0]
+@pytest.mark.parametrize("kind", [{}, {"free": True}, {"free": True, "labels": True}])
+def test_training_lowers_the_loss(make_task, run_to_the_end, kind):
+    before, after = phase_of(make_task, **kind)[0], trained(make_task, run_to_the_end, linear_steps=200, **kind)[0]
     losses = [[float(phase.loss(step, 1.0).detach()) for step in range(100, 110)] for phase in (before, after)]
     assert np.mean(losses[1]) < np.mean(losses[0]) - 0.02
 
