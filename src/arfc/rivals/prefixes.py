@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from arfc.rivals.fitting import NetStage, Setup, by_cached_blocks, score_all_sizes
+from arfc.training.schedule import sample_dims
 from arfc.training.task import Batch
 
 PHASE = 11
@@ -29,7 +30,7 @@ class PrefixPhase(NetStage[nn.Module]):
         """Return the objective of this step's batch."""
         batch = self.task.batch(step, phase=PHASE, rows=self.task.config.batch_rows)
         rng = np.random.default_rng([self.task.seed, PHASE, step, 1])
-        sizes = self.task.sizes(rng, width=self.most_dims, progress=progress)
+        sizes = sample_dims(rng, self.task.config, width=self.most_dims, progress=progress)
         return self.objective(batch, self.net(batch.entities), batch.entities @ self.basis, sizes)
 
     def objective(self, batch: Batch, made_ND: Tensor, coordinates_ND: Tensor, sizes: list[int]) -> Tensor:

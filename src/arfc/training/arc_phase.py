@@ -14,6 +14,7 @@ from arfc.training.corrections import Corrections, opened
 from arfc.training.objectives import reconstruction_loss
 from arfc.training.precision import autocast
 from arfc.training.recall import overall
+from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
 
 PHASE = 2
@@ -52,7 +53,7 @@ class ArcPhase:
         config, network = self.task.config, self.network
         batch = self.task.batch(step, phase=PHASE, rows=config.arc_batch_rows)
         rng = np.random.default_rng([self.task.seed, PHASE, step, 1])
-        sizes = self.task.sizes(rng, width=network.width, progress=progress)
+        sizes = sample_dims(rng, self.task.config, width=network.width, progress=progress)
         solutions = 1 if self.task.supervised and progress < ALONE_SHARE else network.arc.solutions
         reconstructs = config.reconstruction_weight and not self.task.supervised
         linear_NTW = network.linear_tokens(batch.entities)

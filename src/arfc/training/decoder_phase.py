@@ -11,6 +11,7 @@ from arfc.model.network import Network
 from arfc.shapes import Float, Tensor
 from arfc.sizes import float_ladder
 from arfc.training.objectives import reconstruction_loss
+from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
 
 PHASE = 3
@@ -44,7 +45,7 @@ class DecoderPhase:
         rng = np.random.default_rng([self.task.seed, PHASE, step])
         entities = self.task.fit.entities
         unit_ND = entities[torch.from_numpy(rng.integers(len(entities), size=min(ROWS, len(entities))))]
-        sizes = self.task.sizes(rng, width=max(1, self.network.width - 1), progress=progress)
+        sizes = sample_dims(rng, self.task.config, width=max(1, self.network.width - 1), progress=progress)
         return self._shares(unit_ND, sizes).mean()
 
     @torch.no_grad()

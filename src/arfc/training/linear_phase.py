@@ -14,6 +14,7 @@ from arfc.model.network import Network
 from arfc.training.fading import fade
 from arfc.training.loop import Run, run_phase
 from arfc.training.recall import overall
+from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
 
 PHASE = 1
@@ -100,7 +101,7 @@ class LinearPhase:
         floor_NR = batch.entities @ self.network.klt.basis[:, : self.width]
         kept_NR = floor_NR @ self.matrix()
         rng = np.random.default_rng([self.task.seed, PHASE, step, 1])
-        sizes = self.task.sizes(rng, width=self.width, progress=progress)
+        sizes = sample_dims(rng, self.task.config, width=self.width, progress=progress)
         losses = [self.task.loss(batch, kept_NR[:, :k], floor_NR[:, :k]) for k in sizes]
         return torch.stack(losses).mean()
 

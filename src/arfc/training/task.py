@@ -30,7 +30,6 @@ from arfc.training.recall import (
     same_rows,
 )
 from arfc.training.rows import Rows
-from arfc.training.schedule import sample_dims
 
 EDGE_ROWS = 256
 """Rows of a batch whose edges to all its entities are scored: a quarter of the cost of all, and as good
@@ -93,10 +92,6 @@ class Task:
     def supervised(self) -> bool:
         """Whether pairs or labels say what belongs together."""
         return self.fit.partners is not None or self.fit.labels is not None
-
-    def sizes(self, rng: np.random.Generator, *, width: int, progress: float) -> list[int]:
-        """Return the prefix lengths of a step, as `sample_dims`."""
-        return sample_dims(rng, self.config, width=width, progress=progress)
 
     def batch(self, step: int, *, phase: int, rows: int) -> Batch:
         """Return the batch of this step; the same seed, phase and step always give the same one.
