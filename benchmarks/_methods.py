@@ -30,7 +30,8 @@ from arfc.training import codecs, loop
 RATIOS = (2, 4, 8, 16, 32)
 SMALL_BYTES = (8, 16, 32, 48, 64, 96, 192)
 BASELINE_ROWS = 30_000
-"""Most fit rows that faiss's codes are fitted on: as many as the model's own codebooks. The others see all rows."""
+"""Most fit rows that faiss's codes are fitted on: as many as the model's own codebooks. The others are given all rows;
+those with levels fit these on a sample of theirs, of 16,384 rows or more."""
 MOST_BUDGET_S = 150.0
 LEAST_BUDGET_S = 60.0
 ROWS_PER_S = 90

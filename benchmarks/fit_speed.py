@@ -29,7 +29,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("features", type=Path, help="rows to fit on, .npy or .parquet")
     parser.add_argument("--budget", default="3m", help="of the short fit")
-    parser.add_argument("--steps", type=int, help="of each phase; all when not given")
+    parser.add_argument("--steps", type=int, help="of all phases together; all when not given")
     parser.add_argument("--out", type=Path, default=RECORDS / "fit_speed.jsonl", help="file of records")
     options = parser.parse_args(words)
     features = open_features(options.features)

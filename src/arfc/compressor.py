@@ -165,7 +165,8 @@ class Compressor:
     def decompress(self, small: object) -> np.ndarray:
         """Return features float32 (N, D) from compressed vectors of any size, or from Codes.
 
-        Codes keep a row's direction and not its length: rows come back at the mean length of the fit rows.
+        Codes keep a row's direction and not its length: rows come back at the mean length of the features that the fit
+        was given.
 
         Raises: ShapeError when the vectors are wider than D; DtypeError, RowError.
         """

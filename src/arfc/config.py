@@ -65,9 +65,9 @@ class TrainConfig:
     """Law of those lengths: "beta" moves from mild to strong, "uniform", or "fixed" at `fixed_dims`, which then is
     also the one by which choices are made."""
     size_beta_mild: tuple[float, float] = (1.0, 2.0)
-    """Beta parameters of (dims / D) at the first step."""
+    """Beta parameters at the first step of the share of all dims, or of the rotated ones while they are learned."""
     size_beta_strong: tuple[float, float] = (1.0, 4.0)
-    """Beta parameters of (dims / D) at the last step."""
+    """The same at the last step."""
     fixed_dims: int = 32
     """Prefix length of size_law="fixed", in dims."""
     linear_map: LinearMap = "auto"
@@ -84,9 +84,9 @@ class TrainConfig:
     temperature: float = 0.05
     """Temperature of the neighbour and contrastive softmax, in units of cosine."""
     ergc_weight: float = 0.3
-    """Weight of ERGC, relative to the KLT's own ERGC loss at the same prefix."""
+    """Weight of ERGC, as a share of what the phase's start has at the same prefix; with pairs or labels times 10."""
     neighbour_weight: float = 1.0
-    """Weight of the neighbour ranking loss, relative to the KLT's own."""
+    """Weight of the neighbour ranking loss, as such a share; not with pairs or labels."""
     reconstruction_weight: float = 0.1
     """Weight of the decoder's squared error, relative to the best linear decoder's."""
     pairs_weight: float = 1.0
@@ -117,7 +117,8 @@ class TrainConfig:
     patience: int = 4
     """Validations without a better score before a phase ends early."""
     arc_patience: int = 2
-    """Validations of phase 2 before one is better than the linear map; without one the phase ends there."""
+    """Validations of phase 2 before one is better than the linear map; without one the phase ends there. Twice as many
+    with pairs or labels."""
 
     def __post_init__(self) -> None:
         for name in ("linear_steps", "arc_steps", "decoder_steps", "code_rounds"):

@@ -1,4 +1,4 @@
-"""Fingerprints of the rows a fit has seen, so that an evaluation can leave them and their near-duplicates out."""
+"""Fingerprints of the rows a fit has seen, so that an evaluation can leave them and their near copies out."""
 # N rows, D feature dims, P planes
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import numpy as np
 PLANES = 128
 """Bits per fingerprint. Rows at cosine 0.9995 (centred) differ in 1.3 bits on average, at 0.99 in 5.8, at 0.9 in 18."""
 NEAR_BITS = 2
-"""Rows whose fingerprints differ in at most this many bits count as the same row."""
+"""Rows whose fingerprints differ in at most this many bits count as the same row: about 86 in 100 of those at cosine
+0.9995, 72 at 0.999, 22 at 0.995. More bits would take rows that are only near."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The driver writes one record per piece, once, in the form that the results page is made from."""
 
+import inspect
 import json
 import time
 
@@ -9,6 +10,7 @@ import pytest
 import _methods
 import quality
 from _records import read, studies
+from arfc.codec import NestedCodec
 from arfc.config import TrainConfig
 from arfc.training.loop import Run
 
@@ -93,6 +95,24 @@ def test_budgets_count_processor_time_from_the_start_of_a_fit():
             pass
         time.sleep(0.3)
         assert 0.2 <= run.elapsed_s < 0.5
+
+
+def test_codes_of_ours_and_of_rivals_are_fitted_alike(birds, tmp_path, monkeypatch):
+    """A budget is for training: neither has fewer rounds for it, nor one fit of few rows in place of two."""
+    asked = []
+    fit = NestedCodec.fit.__func__
+
+    def told(cls, vectors, **options):
+        given = inspect.signature(fit).bind(cls, vectors, **options)
+        given.apply_defaults()
+        asked.append({name: given.arguments[name] for name in ("most_tokens", "rounds", "twice", "max_bits")})
+        return fit(cls, vectors, **options)
+
+    monkeypatch.setattr(NestedCodec, "fit", classmethod(told))
+    monkeypatch.setattr(_methods, "budget_s", lambda rows: 1.0)
+    measured(tmp_path / "quality.jsonl", "--methods", "arfc", "autoencoder", "--variants", "none")
+    ours = [one for one in asked if one["most_tokens"]]
+    assert len(ours) > 1 and ours == [ours[0]] * len(ours) and ours[0]["twice"]
 
 
 def test_every_named_method_is_of_one_kind():

@@ -1,5 +1,7 @@
 """The losses of Matryoshka-Adaptor against their equations, written out."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -34,3 +36,15 @@ def test_nothing_is_lost_where_nothing_is_changed(make_setup):
     flat = torch.nn.functional.normalize(flat, dim=1)
     same = type(batch)(entities=flat, edges=flat @ flat.T)
     assert float(adaptor_loss(task, same, flat, flat)) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["pairs", "labels"])
+def test_supervision_adds_its_own_losses_and_no_graph(kind, make_setup):
+    setup = make_setup(**{kind: True})
+    batch = setup.task.batch(0, phase=1, rows=64)
+    x = batch.entities
+    plain = dataclasses.replace(batch, same=None, labels=None)
+    added = adaptor_loss(setup.task, batch, x, x) - adaptor_loss(setup.task, plain, x, x)
+    sizes = float_ladder(24)
+    expected = sum(setup.task.contrast(batch, x[:, :m]) for m in sizes) / len(sizes)
+    assert float(added) == pytest.approx(float(expected), rel=1e-5) and float(expected) > 0.1

@@ -1,5 +1,7 @@
 """What every rival promises, whatever it is made of."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -78,7 +80,6 @@ def test_sees_the_rows_that_the_compressor_sees(name, fitted, fitted_model):
 def test_keeps_the_best_state_and_says_how_it_went(name, fitted):
     record = fitted(name).record
     assert [entry["step"] for entry in record.history] == [0, 4, 8]
-    assert record.elapsed_s > 0
 
 
 @pytest.mark.parametrize("name", RIVALS)
@@ -86,8 +87,9 @@ def test_the_clock_can_end_a_fit(name, tiny_config, small_rows):
     entry = RIVALS[name]
     size = {"dims": 5} if entry.per_size else {}
     config = tiny_config(patience=10**6, validate_every=10**6)
+    began = time.monotonic()
     record = entry.fit(small_rows, budget_s=0.2, config=config, **size).record
-    assert len(record.history) <= 2 and record.elapsed_s < 5
+    assert len(record.history) <= 2 and time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("name", RIVALS)

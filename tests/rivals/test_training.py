@@ -1,5 +1,6 @@
 """Training does what each rival is trained for, and supervision changes what it should."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -133,3 +134,20 @@ def test_an_autoencoder_decodes_better_than_the_klt_on_rows_it_has_not_seen(make
 
     with torch.no_grad():
         assert lost(stage.net.decoder(stage.net(unit))) < 0.9 * lost(unit @ directions @ directions.T)
+
+
+@pytest.mark.parametrize("supervision", ["none", "pairs", "labels"])
+def test_the_decoder_of_the_q_former_bends_its_queries_without_supervision_alone(supervision, make_setup):
+    """So it is with ours: a code that must be decoded hardly learns from pairs or labels."""
+    setup = make_setup(pairs=supervision == "pairs", labels=supervision == "labels")
+    stage = stage_of("q-former", setup)
+    with torch.no_grad():
+        stage.net.head.normal_(0, 0.1)
+    gradients = {}
+    for weight in (0.0, 5.0):
+        setup.task.config = dataclasses.replace(setup.task.config, reconstruction_weight=weight)
+        stage.net.zero_grad()
+        stage.loss(0, 0.5).backward()
+        gradients[weight] = stage.net.skip.grad.clone()
+        assert bool(next(stage.net.decoder.parameters()).grad.any()) is bool(weight)
+    assert torch.equal(gradients[0.0], gradients[5.0]) is (supervision != "none")

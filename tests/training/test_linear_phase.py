@@ -162,6 +162,26 @@ def test_a_free_map_can_be_undone(make_task, monkeypatch):
     assert float(torch.linalg.cond(network.linear.weight)) == pytest.approx(256, rel=1e-3)
 
 
+def test_a_faded_map_can_be_undone_too(make_task, monkeypatch):
+    """A fade multiplies what a free map left small."""
+    task, network = make_task(labels=True, linear_steps=30)
+
+    def settle(phase, run):
+        phase.network.linear.set_block(torch.diag(torch.logspace(0, -2.2, 24)))
+        phase.network.refresh()
+        return 1.0
+
+    def fade(network, task, run):
+        network.linear.set_block(network.linear.weight * torch.where(torch.arange(24) < 12, 1.0, 0.2))
+        return {"from": 12, "scale": 0.2}
+
+    monkeypatch.setattr(linear_phase, "run_phase", lambda phase, run, *, budget_s: [])
+    monkeypatch.setattr(linear_phase, "fade", fade)
+    monkeypatch.setattr(LinearPhase, "settle", settle)
+    linear_phase.learn_map(network, task, Run(config=task.config), budget_s=100.0)
+    assert float(torch.linalg.cond(network.linear.weight)) == pytest.approx(256, rel=1e-3)
+
+
 @pytest.mark.parametrize("fades", [True, False])
 def test_the_fade_told_is_that_of_the_map_that_is_kept(make_task, monkeypatch, fades):
     """Ctrl-C in the free map leaves no time for its own."""

@@ -304,6 +304,35 @@ def test_half_of_a_labelled_batch_are_mates_of_the_other_half():
     assert half == 12
     assert torch.equal(batch.labels[:half], batch.labels[half:])
     assert len(batch.labels[:half].unique()) > 6
+    assert not (batch.entities[:half] == batch.entities[half:]).all(1).any()  # a row is no mate of its own
+
+
+def test_mates_are_drawn_evenly_and_rows_alone_in_their_class_have_none():
+    labels = torch.tensor([5] * 4 + [6] + [7] * 3)
+    rows = Rows(features=unit(8), labels=labels)
+    task, found = Task(rows, rows, CONFIG, seed=0), np.zeros((8, 8), dtype=int)
+    for step in range(600):
+        batch = task.batch(step, phase=1, rows=16)
+        at = (batch.entities @ rows.features.T).argmax(1).numpy()
+        asked, mates = at[:8], at[8:]
+        np.testing.assert_array_equal(np.sort(asked), np.arange(8))
+        asked = asked[asked != 4]
+        assert len(mates) == 7
+        found[asked, mates] += 1
+    same = (labels[:, None] == labels).numpy() & ~np.eye(8, dtype=bool)
+    assert not found[~same].any()
+    expected = np.where(same, 600 / np.maximum(same.sum(1, keepdims=True), 1), 0)
+    assert (np.abs(found - expected) <= 60).all()
+
+
+def test_rows_that_ask_are_drawn_over_a_sorted_file(monkeypatch):
+    monkeypatch.setattr(task_module, "SCORE_QUERIES", 20)
+    labels = torch.arange(200) // 50
+    held = Rows(features=unit(200), labels=labels)
+    task = Task(Rows(features=unit(60), labels=torch.arange(60) % 4), held, CONFIG, seed=0)
+    assert len(task.validation.labels[: task.queries].unique()) == 4
+    at = (task.validation.features @ held.features.T).argmax(1)
+    assert torch.equal(at.sort().values, torch.arange(200)) and torch.equal(task.validation.labels, labels[at])
 
 
 def test_the_asking_row_itself_is_hidden_where_it_is_another_rows_partner():

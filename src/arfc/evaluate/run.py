@@ -42,10 +42,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return the scores of arfc and of the cheap ways at a ladder of sizes, ready for JSON: see `arfc.evaluate`.
 
-    Rows that the fit has used, for training or for choosing, and their near-duplicates are left out. Of the others at
-    most `most_queries` ask and at most 20,000 answer, drawn over the whole input; no row does both. recall@10, @1 and
-    @100 are held against exact search on the originals; with `pairs`, R@1, R@5 and R@10 of the partner among all drawn
-    rows, both ways; with `labels`, R@1 and mAP@R of rows of the same class. Codes are asked by float queries.
+    Rows that the fit has used, for training or for choosing, and most rows that hardly differ from one of them
+    (`arfc.fingerprint`) are left out. Of the others at most `most_queries` ask and at most 20,000 answer, drawn over
+    the whole input; no row does both. recall@10, @1 and @100 are held against exact search on the originals; with
+    `pairs`, R@1, R@5 and R@10 of the partner among all drawn rows, both ways; with `labels`, R@1 and mAP@R of rows of
+    the same class. Codes are asked by float queries.
 
     With `queries` and `qrels` (as `open_qrels` takes them, with `query_ids` and `ids`), nDCG@10 and recall@100 of the
     documents, which are all rows of `x`: those that the fit has used, too, as long as it has not used the queries.

@@ -160,7 +160,7 @@ training (uncentred PCA), truncation takes the first dims as they are. **Bold** 
 
 {_table(curve["floats"], ["dims", "bytes", "arfc", "klt", "truncation"])}
 
-Codes, asked by uncompressed queries; KLT here is the same code of KLT coordinates:
+Codes, asked by uncompressed queries; KLT here is KLT + bits, a code of its coordinates by scalar levels alone:
 
 {_table(curve["bytes"], ["bytes", "arfc", "klt"])}
 

@@ -27,6 +27,8 @@ def conditioned(map_DD: Float[Tensor, "D D"], *, most: float) -> Float[Tensor, "
     it.
     """
     left_DD, size_D, right_DD = torch.linalg.svd(map_DD.double())
+    if size_D[0] <= most * size_D[-1]:
+        return map_DD
     return ((left_DD * size_D.clamp_min(float(size_D[0]) / most)) @ right_DD).to(map_DD.dtype)
 
 

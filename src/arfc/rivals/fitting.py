@@ -84,8 +84,6 @@ class Record:
 
     fit_rows: int
     validation_rows: int
-    elapsed_s: float
-    """Time of the whole fit, reading and splitting included."""
     history: list[dict[str, int | float]]
     """One entry of step and validation score per validation, the start first; the best of them was kept."""
 
@@ -131,7 +129,6 @@ def train(stage: Stage, setup: Setup, run: Run) -> Record:
     return Record(
         fit_rows=len(setup.parts.fit),
         validation_rows=len(setup.parts.validation),
-        elapsed_s=run.elapsed_s,
         history=history,
     )
 

@@ -69,7 +69,7 @@ def adaptor_loss(
         error_EN = (cosine_edges(made_ND[:, :dims], rows=EDGE_ROWS) - batch.edges).abs()
         loss = error_EN.mean() + error_EN.gather(1, near_Ek).mean()
         if task.supervised:
-            loss = loss + task.loss(batch, made_ND[:, :dims], coordinates_ND[:, :dims])
+            loss = loss + task.contrast(batch, made_ND[:, :dims])
         per_prefix.append(loss)
     return torch.stack(per_prefix).mean() + (made_ND - coordinates_ND).abs().mean()
 

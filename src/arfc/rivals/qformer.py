@@ -103,7 +103,10 @@ class Querier(nn.Module):
 
 
 class QuerierPhase(NetStage[Querier]):
-    """Train queries and decoder: our objectives at the one size, and the error of decoding at our weight of it."""
+    """Train queries and decoder: our objectives at the one size, and the error of decoding at our weight of it.
+
+    With pairs or labels that error trains the decoder alone, as in `ArcPhase`: queries that serve it hardly learn.
+    """
 
     def __init__(self, setup: Setup, *, dims: int, steps: int) -> None:
         net = Querier(
@@ -129,7 +132,7 @@ class QuerierPhase(NetStage[Querier]):
         coordinates_ND = batch.entities @ self.basis
         with autocast():
             code_NK = self.net(batch.entities)
-        decoded_ND = self.net.decoder(code_NK)
+        decoded_ND = self.net.decoder(code_NK.detach() if task.supervised else code_NK)
         error = reconstruction_share(batch.entities, decoded_ND, coordinates_ND, dims=self.dims)
         objectives = task.loss(batch, code_NK, coordinates_ND[:, : self.dims])
         return objectives + task.config.reconstruction_weight * error

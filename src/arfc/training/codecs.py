@@ -54,7 +54,7 @@ def fit_codecs(
         ours_ND.numpy(),
         seed=seed,
         rounds=task.config.code_rounds,
-        twice=math.isinf(budget_s) and not run.interrupted,
+        twice=math.isinf(codebooks_s) and not run.interrupted,
         pace=pace,
         judge=None if run.interrupted else judge,
     )

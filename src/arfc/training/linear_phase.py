@@ -46,6 +46,7 @@ def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dic
         history[f"{phase.name}_share"] = phase.settle(run)
         unfaded = network.linear.weight.clone()
         faded = {"fade": fade(network, task, run)} if len(maps) > 1 and not run.interrupted else {}
+        keep_invertible(network)
         score = overall(map_hits(network, task))
         if score > best_score:
             best, best_score = network.linear.weight.clone(), score
@@ -61,6 +62,13 @@ def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dic
 def map_hits(network: Network, task: Task) -> dict[int, Tensor]:
     """Return how right each validation query is per size, with the linear map that the network has."""
     return task.hits([network.compress(rows, dims=network.width) for rows in task.scored])
+
+
+@torch.no_grad()
+def keep_invertible(network: Network) -> None:
+    """Raise the singular values of the linear map that are too small to undo it."""
+    network.linear.weight.copy_(conditioned(network.linear.weight, most=MOST_CONDITION))
+    network.refresh()
 
 
 class LinearPhase:
@@ -134,9 +142,7 @@ class LinearPhase:
                     break
         self.coefficients.copy_(best * learned)
         self.install()
-        if self.free and best:
-            self.network.linear.weight.copy_(conditioned(self.network.linear.weight, most=MOST_CONDITION))
-            self.network.refresh()
+        keep_invertible(self.network)
         return best
 
     def _hits(self) -> dict[int, Tensor]:

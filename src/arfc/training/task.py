@@ -73,16 +73,16 @@ class Task:
     """Deal batches of the fit rows and score on the validation rows."""
 
     def __init__(self, fit: Rows, validation: Rows, config: TrainConfig, *, seed: int) -> None:
+        rng = np.random.default_rng([seed, 2])
+        answering = np.sort(rng.permutation(len(fit))[:ANSWERING_FIT_ROWS])
         self.fit = fit
-        self.validation = validation
+        self.validation = validation.take(rng.permutation(len(validation)))  # the first ones ask; files may be sorted
         self.config = config
         self.seed = seed
         self.width = fit.features.shape[1]
         self.noise = config.input_noise * min(1, NOISE_ROWS / len(fit))
         """Length of the noise on a unit row of a supervised batch."""
-        rng = np.random.default_rng([seed, 2])
-        answering = np.sort(rng.permutation(len(fit))[:ANSWERING_FIT_ROWS])
-        asking = distinct(validation.features)
+        asking = distinct(self.validation.features)
         self.answering = torch.cat([asking, distinct(fit.features[torch.from_numpy(answering)])])
         """Rows that answer validation queries, each once: copies tie for a place. The validation rows come first."""
         self.queries = min(SCORE_QUERIES, len(validation) if self.supervised else len(asking))
@@ -132,10 +132,15 @@ class Task:
         return Batch(entities=entities, edges=edges, same=same, hidden=hidden, labels=labels)
 
     def _mates(self, rng: np.random.Generator, ids: np.ndarray) -> np.ndarray:
-        """Return a random row of each row's class: with many small classes a random batch holds no two of one."""
-        by_class, first, count = self._classes
+        """Return another random row of each row's class, none of a row that is alone in its class.
+
+        With many small classes a random batch holds no two of one.
+        """
+        by_class, place, first, count = self._classes
+        ids = ids[count[self.fit_labels[ids]] > 1]
         label = self.fit_labels[ids]
-        return by_class[first[label] + (rng.random(len(ids)) * count[label]).astype(np.int64)]
+        further = 1 + (rng.random(len(ids)) * (count[label] - 1)).astype(np.int64)
+        return by_class[first[label] + (place[ids] - first[label] + further) % count[label]]
 
     @functools.cached_property
     def fit_labels(self) -> np.ndarray:
@@ -144,10 +149,10 @@ class Task:
         return np.unique(self.fit.labels.numpy(), return_inverse=True)[1]
 
     @functools.cached_property
-    def _classes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows ordered by class, and each class's first place and size there."""
-        count = np.bincount(self.fit_labels)
-        return np.argsort(self.fit_labels, kind="stable"), np.cumsum(count) - count, count
+    def _classes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows ordered by class, each row's place there, and each class's first place and size."""
+        by_class, count = np.argsort(self.fit_labels, kind="stable"), np.bincount(self.fit_labels)
+        return by_class, np.argsort(by_class), np.cumsum(count) - count, count
 
     def loss(self, batch: Batch, kept_NK: Float[Tensor, "N K"], floor_NK: Float[Tensor, "N K"]) -> Float[Tensor, ""]:
         """Return the weighted objectives of one prefix.
@@ -166,7 +171,11 @@ class Task:
             floor = neighbour_loss(edges, floor_edges, temperature=config.temperature)
             ergc_share, neighbour_share = graph / (ergc_loss(edges, floor_edges) + 1e-5), ours / (floor + 2e-3)
             return config.ergc_weight * ergc_share + config.neighbour_weight * neighbour_share
-        total = config.ergc_weight * SUPERVISED_ERGC_SCALE * graph
+        return config.ergc_weight * SUPERVISED_ERGC_SCALE * graph + self.contrast(batch, kept_NK)
+
+    def contrast(self, batch: Batch, kept_NK: Float[Tensor, "N K"]) -> Float[Tensor, ""]:
+        """Return the weighted losses of pairs and labels, whichever there are, of one prefix."""
+        config, total = self.config, kept_NK.new_zeros(())
         if batch.same is not None:
             left, right = kept_NK[::2], kept_NK[1::2]
             contrast = pair_loss(left, right, batch.same, temperature=config.temperature, hidden_NN=batch.hidden)
