@@ -1,6 +1,7 @@
 """A model on disk: a round trip, and a refusal for everything that is no whole model of this version."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +71,26 @@ def test_load_refuses_what_is_no_model(folder, tmp_path):
         Compressor.load(folder)
 
 
+def test_all_files_of_a_model_have_the_mode_of_a_new_file(folder):
+    (folder / "new").touch()
+    modes = {path.stat().st_mode for path in folder.iterdir()}
+    assert len(modes) == 1
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_what_may_not_be_read_is_not_called_missing(folder, monkeypatch, name):
+    real = Path.open
+
+    def locked(path, *args, **options):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", locked)
+    with pytest.raises(ModelFileError, match=rf"{name} must be readable, got Permission denied; check its permissions"):
+        Compressor.load(folder)
+
+
 @pytest.mark.parametrize("kept", [0, 7, 100, -1])
 def test_load_refuses_truncated_tensors(folder, kept):
     path = folder / "model.safetensors"
@@ -107,7 +128,14 @@ def test_load_refuses_other_versions(folder, version):
 @pytest.mark.parametrize("name", ["width", "task", "seed", "config", "versions", "data", "curve", "tensors_sha256"])
 def test_load_refuses_a_missing_key(folder, name):
     rewrite(folder, lambda facts: facts.pop(name))
-    with pytest.raises(ModelFileError, match=f"must hold width, task.*, missing {name}; copy the model folder again"):
+    with pytest.raises(ModelFileError, match=f"must hold width, task.*, missing or of another type {name}; copy the"):
+        Compressor.load(folder)
+
+
+@pytest.mark.parametrize(("name", "value"), [("width", "24"), ("config", []), ("data", 3), ("curve", None)])
+def test_load_refuses_facts_of_another_type(folder, name, value):
+    rewrite(folder, lambda facts: facts.update({name: value}))
+    with pytest.raises(ModelFileError, match=f"missing or of another type {name}; copy the model folder again"):
         Compressor.load(folder)
 
 
@@ -115,8 +143,7 @@ def test_load_refuses_a_missing_key(folder, name):
     "change",
     [
         lambda facts: facts.update(width=25),
-        lambda facts: facts.update(width="24"),
-        lambda facts: facts.update(config=[]),
+        lambda facts: facts.update(width=0),
         lambda facts: facts["config"]["model"].update(channels=32),
         lambda facts: facts["config"]["model"].update(solutions=1),
         lambda facts: facts["config"]["model"].update(tokens=0),

@@ -13,14 +13,14 @@ import torch
 
 import arfc
 from arfc.codec import Codes, NestedCodec
-from arfc.config import Config
+from arfc.config import Config, check_seed
 from arfc.errors import ConfigError, ModelFileError, ShapeError, SizeError
 from arfc.fingerprint import SeenRows
-from arfc.io import Features, open_features
+from arfc.io import Features, as_array, open_features
 from arfc.io.model_folder import read_model, write_model
 from arfc.model.network import Network
 from arfc.model.steady import by_blocks
-from arfc.search import search
+from arfc.search import open_compressed, search
 from arfc.sizes import check_bytes, parse_duration, resolve_dims
 from arfc.training.checkpoint import Checkpoints
 from arfc.training.codecs import fit_codecs
@@ -89,6 +89,7 @@ class Compressor:
 
         if resume and checkpoint is None:
             raise ConfigError("resume must know which fit goes on, got no checkpoint; name its folder with checkpoint=")
+        seed = check_seed(seed)
         config = (config or Config()).with_steps(steps)
         budget_s = float("inf") if budget is None else parse_duration(budget)
         rows, data = read_rows(x, pairs, labels, config.train, seed=seed)
@@ -155,26 +156,27 @@ class Compressor:
             for start, block in features.chunks()
         )
 
-    def codes(self, packed: np.ndarray) -> Codes:
-        """Return Codes of stored bytes, uint8 (N, B).
+    def codes(self, packed: object) -> Codes:
+        """Return Codes of stored bytes, a uint8 array or tensor (N, B): what `numpy.load` gives of a file of codes.
 
         Raises: DtypeError, ShapeError, SizeError.
         """
-        return Codes(packed, self.codec)
+        return Codes(as_array(packed, name="codes", kind="uint8"), self.codec)
 
     def decompress(self, small: object) -> np.ndarray:
-        """Return features float32 (N, D) from compressed vectors of any size, or from Codes.
+        """Return features float32 (N, D) from compressed vectors of any size, or from codes; also those of a file.
 
         Codes keep a row's direction and not its length: rows come back at the mean length of the features that the fit
         was given.
 
-        Raises: ShapeError when the vectors are wider than D; DtypeError, RowError.
+        Raises: ShapeError when the vectors are wider than D; ConfigError for codes of another model; DtypeError,
+        RowError, InputError.
         """
-        if isinstance(small, Codes):
-            return np.concatenate([block for _, block in self.decompress_blocks(small)])
-        features = open_features(small, name="compressed vectors")
-        features.validate()
-        return np.concatenate([block for _, block in self.decompress_blocks(features)])
+        opened = self._compressed(small)
+        if isinstance(opened, Features):
+            opened.validate()
+        blocks = [block for _, block in self.decompress_blocks(opened)]
+        return np.concatenate([np.empty((0, self.width), np.float32), *blocks])
 
     def decompress_blocks(self, small: Features | Codes) -> Any:
         """Yield (first row, float32 features) in order; memory stays flat."""
@@ -198,11 +200,11 @@ class Compressor:
         `only` limits the search to some rows: their ids, or one bool per row. With `shortlist`, only so many Codes are
         decoded per query, those that look-up tables rank first: faster where queries are few and rows are many.
 
-        Shapes: queries (Q, D) at original width; rows: Codes, or compressed vectors (N, K).
-        Raises: ShapeError, SizeError, DtypeError, RowError.
+        Shapes: queries (Q, D) at original width; rows: codes (Codes, or uint8 (N, B)), or compressed vectors (N, K).
+        Raises: ConfigError for codes of another model; ShapeError, SizeError, DtypeError, RowError, InputError.
         """
         asked = self.open(queries, name="queries")
-        stored = rows if isinstance(rows, Codes) else open_features(rows, name="compressed vectors")
+        stored = self._compressed(rows)
 
         def small(dims: int) -> Any:
             return self.compress(asked, dims=dims)
@@ -248,7 +250,7 @@ class Compressor:
             network = Network(facts["width"], Config.from_dict(facts["config"]).model)
             network.load_state_dict({name: torch.from_numpy(array) for name, array in parts["network"].items()})
             codec, seen = NestedCodec.from_arrays(parts["codec"]), SeenRows(**parts["seen"])
-        except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             line = textwrap.shorten(str(error), 160, placeholder=" ...")
             raise ModelFileError(
                 f"model {path} must hold the tensors its config names: {line}; copy the folder again"
@@ -288,6 +290,9 @@ class Compressor:
                 "was this model fitted on another encoder?"
             )
         return features
+
+    def _compressed(self, small: object) -> Features | Codes:
+        return open_compressed(small, self.codec, made_by=self.facts.get("tensors_sha256"))
 
     def _vectors(self, block_ND: Array, *, dims: int) -> np.ndarray:
         return self.network.compress_rows(block_ND, dims=dims)

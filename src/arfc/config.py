@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, Literal, get_args, get_type_hints
 
 from arfc.errors import ConfigError
@@ -202,6 +203,16 @@ class Config:
             parts[name] = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
         _require(set(data) <= set(parts), f"config has the parts {sorted(parts)}", sorted(data))
         return cls(**parts)
+
+
+def check_seed(seed: object) -> int:
+    """Return the seed as an int.
+
+    Raises: ConfigError unless it is a whole number from 0 to 2**63 - 1.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
+        raise ConfigError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}; try 0")
+    return int(seed)
 
 
 def _is_count(value: object, *, least: int = 1) -> bool:

@@ -30,7 +30,10 @@ def resolve_dims(width: int, *, dims: object = None, ratio: object = None) -> in
         return _checked_count(dims, name="dims", largest=width)
     if isinstance(ratio, bool) or not isinstance(ratio, Real):
         raise SizeError(f"ratio must be a number, got {ratio!r} of type {type(ratio).__name__}; try ratio=4")
-    ratio = float(ratio)
+    try:
+        ratio = float(ratio)
+    except OverflowError:
+        ratio = math.inf
     if not math.isfinite(ratio) or ratio < 1:
         raise SizeError(f"ratio must be finite and at least 1, got {ratio:g}; ratio is original size / stored size")
     kept = math.floor(width / ratio + ROUNDING)

@@ -132,7 +132,17 @@ def test_bad_outputs(refused, fitted, tmp_path):
     refused("fit", fitted.features, "-o", "letter.txt", "--overwrite", match="an output must be a folder, got the file")
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
-    refused("fit", fitted.features, "-o", "home", "--overwrite", match="only a model folder is overwritten, got home")
+    refused(
+        "fit", fitted.features, "-o", "home", "--overwrite", match="only a folder whose .* is overwritten, got home;"
+    )
+
+
+def test_an_encoder_is_not_overwritten(refused, fitted, tmp_path):
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "config.json").write_text('{"architectures": ["BertModel"]}')
+    (tmp_path / "encoder" / "weights.bin").write_text("weights")
+    refused("fit", fitted.features, "-o", "encoder", "--overwrite", match="is overwritten, got encoder; choose another")
+    assert (tmp_path / "encoder" / "weights.bin").read_text() == "weights"
 
 
 def test_outputs_are_refused_before_any_work(refused, tmp_path):
@@ -153,6 +163,26 @@ def test_a_checkpoint_is_not_lost_by_mistake(refused, fitted, tmp_path):
     refused(
         "fit", fitted.features, "-o", "m", match=r"got its checkpoint m\.checkpoint; add --resume .* or --overwrite"
     )
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--labels", "none.npy"), ("--pairs", "none.npy"), ("--steps", "0"), ("--labels", "short.txt")]
+)
+def test_a_slip_of_the_pen_costs_no_checkpoint(refused, fitted, tmp_path, wrong):
+    (tmp_path / "m.checkpoint").mkdir()
+    (tmp_path / "short.txt").write_text("one\n")
+    (tmp_path / "m.checkpoint" / "linear.safetensors").write_text("precious")
+    refused("fit", fitted.features, "-o", "m", "--overwrite", *wrong, match="must")
+    assert (tmp_path / "m.checkpoint" / "linear.safetensors").read_text() == "precious"
+
+
+def test_a_fit_removes_its_own_checkpoints_alone(arfc, fitted, tmp_path):
+    folder = tmp_path / "m.checkpoint"
+    folder.mkdir()
+    for name in ("linear.safetensors", "arc.part", "bert.safetensors"):
+        (folder / name).write_text(name)
+    arfc("fit", fitted.features, "-o", "m", "--steps", "1", "--overwrite")
+    assert os.listdir(folder) == ["bert.safetensors"]
 
 
 def test_resume_does_not_replace_a_complete_model(refused, fitted):

@@ -68,6 +68,20 @@ def test_info_needs_neither_tensors_nor_torch(start, fitted, tmp_path):
     assert out.endswith("\nFalse\n")
 
 
+def changed(text, **facts):
+    return json.dumps(json.loads(text) | facts)
+
+
+@pytest.mark.parametrize("gone", ["history", "opening", "interrupted"])
+def test_some_facts_may_be_absent(arfc, fitted, tmp_path, gone):
+    (tmp_path / "m").mkdir()
+    facts = json.loads((fitted.model / "config.json").read_text())
+    del facts[gone]
+    (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
+    out = arfc("info", "m").stdout
+    assert ("linear map  not told" in out) is (gone == "history") and "versions    format 3" in out
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -78,7 +92,12 @@ def test_info_needs_neither_tensors_nor_torch(start, fitted, tmp_path):
         (lambda text: text.replace('"arfc"', '"other"', 1), 'must say "format": "arfc"'),
         (lambda text: text[:-3], "must be readable JSON, got .*; copy the model folder again"),
         (lambda text: "[]", 'must say "format": "arfc"'),
-        (lambda text: text.replace('"curve"', '"curves"'), "must hold .*, missing curve; copy the model folder again"),
+        (lambda text: text.replace('"curve"', '"curves"'), "must hold .*, missing or of another type curve; copy the"),
+        (lambda text: text.replace('"mean_norm"', '"norm"'), r"missing or of another type data\.mean_norm; copy the"),
+        (
+            lambda text: changed(text, curve=None, versions=[], width="8"),
+            "of another type width, versions, curve; copy",
+        ),
     ],
 )
 def test_bad_configs(refused, fitted, tmp_path, change, match):

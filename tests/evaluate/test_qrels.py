@@ -46,6 +46,7 @@ def test_an_array_is_taken_as_it_is():
         ("0 1 1\n", {}, InputError, r"qrels must have 3 columns split by tabs, got 1 in line 1 of .*qrels\.tsv"),
         ("0\t0\t1\t1\n", {}, InputError, "got 4 in line 1"),
         ("0\t1\t1\n0\t2\tyes\n", {}, InputError, "qrels must have integer scores, got 'yes' in line 2"),
+        ("0\t1\t1.0\n", {}, InputError, r"qrels must have integer scores, got '1\.0' in line 1"),
         ("0\t3\t1\n", {}, RowError, r"qrels must name rows 0\.\.2, got '3' in line 1 of .*; if it is an id, give ids"),
         ("x\t1\t1\n", {}, RowError, r"rows 0\.\.1, got 'x' in line 1 of .*; if it is an id, give query ids"),
         ("0\t-1\t1\n", {}, RowError, r"rows 0\.\.2, got '-1'"),

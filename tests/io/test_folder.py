@@ -12,9 +12,13 @@ def names(path):
     return sorted(str(found.relative_to(path)) for found in path.rglob("*"))
 
 
-def write_model(path, text="{}", *, overwrite=False):
+def model(name):
+    return f'{{"format": "arfc", "name": "{name}"}}'
+
+
+def write_model(path, name="", *, overwrite=False):
     with folder_writer(path, overwrite=overwrite) as temporary:
-        (temporary / "config.json").write_text(text)
+        (temporary / "config.json").write_text(model(name))
 
 
 def test_folder_appears_whole(tmp_path):
@@ -31,18 +35,41 @@ def test_existing_folder_is_kept_unless_overwritten(tmp_path):
     write_model(tmp_path / "model", "old")
     with pytest.raises(OutputError, match="^an output must not exist yet, got .*model; choose another name"):
         write_model(tmp_path / "model", "new")
-    (tmp_path / "model" / "left over").write_text("")
     write_model(tmp_path / "model", "new", overwrite=True)
     assert names(tmp_path) == ["model", "model/config.json"]
-    assert (tmp_path / "model" / "config.json").read_text() == "new"
+    assert (tmp_path / "model" / "config.json").read_text() == model("new")
 
 
-def test_folder_of_something_else_is_kept(tmp_path):
+def test_what_lies_beside_an_older_model_is_kept(tmp_path):
+    write_model(tmp_path / "model", "old")
+    (tmp_path / "model" / "notes").mkdir()
+    for name in ("README.md", "notes/mine"):
+        (tmp_path / "model" / name).write_text(name)
+    with folder_writer(tmp_path / "model", overwrite=True) as temporary:
+        for name in ("config.json", "README.md"):
+            (temporary / name).write_text(model("new"))
+    assert names(tmp_path) == [
+        "model", "model/README.md", "model/config.json", "model/notes", "model/notes/mine"
+    ]  # fmt: skip
+    assert (tmp_path / "model" / "README.md").read_text() == model("new")
+    assert (tmp_path / "model" / "notes" / "mine").read_text() == "notes/mine"
+
+
+@pytest.mark.parametrize(
+    "config", [None, '{"architectures": ["BertModel"]}', '{"format": "pt"}', "[]", "{", '{"format": "arfc"']
+)
+def test_folder_of_something_else_is_kept(tmp_path, config):
+    """An encoder has a config.json too."""
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
-    with pytest.raises(OutputError, match=r"^only a model folder is overwritten, got .*home without config\.json"):
+    if config is not None:
+        (tmp_path / "home" / "config.json").write_text(config)
+    before = names(tmp_path)
+    with pytest.raises(
+        OutputError, match=r'^only a folder whose config\.json says "format": "arfc" is overwritten, got'
+    ):
         write_model(tmp_path / "home", overwrite=True)
-    assert names(tmp_path) == ["home", "home/letter.txt"]
+    assert names(tmp_path) == before
 
 
 def test_file_in_place_of_a_folder(tmp_path):
@@ -62,10 +89,10 @@ def test_interrupted_folder_leaves_what_was_there(tmp_path, error, old):
     if old:
         write_model(tmp_path / "model", "old")
     with pytest.raises(error), folder_writer(tmp_path / "model", overwrite=True) as temporary:
-        (temporary / "config.json").write_text("new")
+        (temporary / "config.json").write_text(model("new"))
         raise error
     assert names(tmp_path) == (["model", "model/config.json"] if old else [])
-    assert not old or (tmp_path / "model" / "config.json").read_text() == "old"
+    assert not old or (tmp_path / "model" / "config.json").read_text() == model("old")
 
 
 def test_old_folder_comes_back_when_the_new_one_cannot_take_its_name(tmp_path, monkeypatch):
@@ -73,7 +100,7 @@ def test_old_folder_comes_back_when_the_new_one_cannot_take_its_name(tmp_path, m
     rename = os.rename
 
     def rename_fails_for_the_new_one(source, target):
-        if folder.Path(source).joinpath("config.json").read_text() == "new":
+        if folder.Path(source).joinpath("config.json").read_text() == model("new"):
             raise PermissionError(1, "Operation not permitted")
         rename(source, target)
 
@@ -81,7 +108,7 @@ def test_old_folder_comes_back_when_the_new_one_cannot_take_its_name(tmp_path, m
     with pytest.raises(OutputError, match="model could not be written, got 'operation not permitted'"):
         write_model(tmp_path / "model", "new", overwrite=True)
     assert names(tmp_path) == ["model", "model/config.json"]
-    assert (tmp_path / "model" / "config.json").read_text() == "old"
+    assert (tmp_path / "model" / "config.json").read_text() == model("old")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,12 @@ def test_file_cut_within_the_header(npy_file, keep_bytes):
         open_features(npy_file)
 
 
+def test_header_that_is_no_python(npy_file):
+    npy_file.write_bytes(npy_file.read_bytes().replace(b"}", b" ", 1))
+    with pytest.raises(InputError, match=r"^features must be an array saved by numpy\.save, got something else in"):
+        open_features(npy_file)
+
+
 @pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b[:128], lambda b: b + b"\0"])
 def test_file_shorter_or_longer_than_its_header_says(npy_file, change):
     npy_file.write_bytes(change(npy_file.read_bytes()))

@@ -66,6 +66,11 @@ def test_nothing_has_the_name_before_the_end(tmp_path, vectors, suffix):
     assert names(tmp_path) == [f"x{suffix}"]
 
 
+def test_text_that_utf_8_cannot_hold_is_escaped(tmp_path):
+    text_writer(tmp_path / "x.html", "<b>f\udcff.npy</b>")
+    assert (tmp_path / "x.html").read_bytes() == b"<b>f\\udcff.npy</b>"
+
+
 def test_permissions_are_the_usual_ones(tmp_path, vectors):
     write(tmp_path / "x.npy", vectors)
     (tmp_path / "plain").write_text("")
@@ -213,9 +218,11 @@ def test_only_model_folders_are_overwritten(tmp_path):
     (tmp_path / "home").mkdir()
     check_output(tmp_path / "home", overwrite=True)
     (tmp_path / "home" / "letter.txt").write_text("dear")
-    with pytest.raises(OutputError, match=r"^only a model folder is overwritten, got .*home without config\.json;"):
+    with pytest.raises(
+        OutputError, match=r'^only a folder whose config\.json says "format": "arfc" is overwritten, got'
+    ):
         check_output(tmp_path / "home", overwrite=True)
-    (tmp_path / "home" / "config.json").write_text("{}")
+    (tmp_path / "home" / "config.json").write_text('{"format": "arfc"}')
     check_output(tmp_path / "home", overwrite=True)
 
 

@@ -154,6 +154,8 @@ def test_text_labels_become_their_place_in_sorted_order(tmp_path):
     (tmp_path / "y.txt").write_text("dog\ncat\r\n dog \nÄffchen\n", encoding="utf-8")
     assert open_labels(str(tmp_path / "y.txt"), 4).tolist() == [1, 0, 1, 2]
     assert open_labels(["dog", "cat", "dog"], 3).tolist() == [1, 0, 1]
+    (tmp_path / "bom.txt").write_text("cat\ndog\ncat\n", encoding="utf-8-sig")  # as some editors save UTF-8
+    assert open_labels(tmp_path / "bom.txt", 3).tolist() == [0, 1, 0]
 
 
 def test_label_per_row_is_needed():
@@ -188,5 +190,7 @@ def test_label_files_of_another_kind(tmp_path):
         open_labels(tmp_path / "y.csv", 1)
     with pytest.raises(InputError, match="^labels must be an existing file, got"):
         open_labels(tmp_path / "z.txt", 1)
-    with pytest.raises(DtypeError, match="^labels must be a numpy array, a torch tensor or a path, got NoneType"):
+    with pytest.raises(DtypeError, match=r"^labels must be a numpy array, .* got NoneType; .*dtype=numpy\.int64\)"):
         open_labels(None, 1)
+    with pytest.raises(ShapeError, match="^labels must be one integer or text per row, got lists of unequal lengths"):
+        open_labels([[1], [1, 2]], 2)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from arfc.codec import Codes, ScalarCodec
 from arfc.errors import DtypeError, RowError, ShapeError, SizeError
+from arfc.io import matrix_writer, open_features
 from arfc.search import exact, exact_search
 
 
@@ -86,6 +87,20 @@ def test_lengths_do_not_matter(vectors, rng):
 def test_rows_can_stay_in_a_file(npy_file, vectors):
     ids, _ = exact_search(vectors[:3], npy_file, k=1)
     np.testing.assert_array_equal(ids, [[0], [1], [2]])
+
+
+def test_a_file_is_read_once(small_blocks, tmp_path, vectors, monkeypatch):
+    """Each read of a row group begins at the group's first row."""
+    with matrix_writer(tmp_path / "x.parquet", rows=200, width=24, dtype="float32") as writer:
+        writer.append(vectors)
+    opened, walks = open_features(tmp_path / "x.parquet"), []
+    blocks = opened._matrix.blocks
+    monkeypatch.setattr(opened._matrix, "blocks", lambda *at, **size: walks.append(at) or blocks(*at, **size))
+    for found, expected in zip(
+        exact_search(vectors[:3], opened, k=5), exact_search(vectors[:3], vectors, k=5), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+    assert walks == [(0, 200), (0, 200)]  # to look at the rows, and to score them
 
 
 @pytest.mark.parametrize("k", [0, 201, -1, True])

@@ -38,6 +38,7 @@ def test_rows_in_a_file_can_be_chosen(opened_model, small_rows, tmp_path):
         ([1, 2, 1], RowError, "each row once, got 1 ids twice"),
         ([1.0, 2.0], DtypeError, "whole numbers or bools, got float64"),
         ([[1, 2]], ShapeError, r"of shape \(M,\) or bools"),
+        ([[1], [2, 3]], ShapeError, "a flat list of ids or bools, got lists of unequal lengths"),
         ([True, False], ShapeError, r"got bool \(2,\)"),
     ],
 )

@@ -27,8 +27,6 @@ from arfc.sizes import parse_duration
 if TYPE_CHECKING:
     from arfc.compressor import Compressor
 
-CHECKPOINT_FILES = ("*.safetensors", "*.part")
-
 
 @click.command("fit")
 @features_argument
@@ -77,11 +75,10 @@ def fit_command(
 
     overwrite = _check_outputs(out, checkpoint, resume=resume, overwrite=overwrite)
     opened = open_features(features, column=column)
-    if not resume:
-        _remove_checkpoint(checkpoint)
 
     from arfc.compressor import Compressor
     from arfc.config import Config, TrainConfig
+    from arfc.training.checkpoint import remove_checkpoints
 
     started = time.perf_counter()
     model = Compressor.fit(
@@ -102,7 +99,7 @@ def fit_command(
     seconds = time.perf_counter() - started
     interrupted = bool(model.facts["interrupted"])
     if not interrupted:
-        _remove_checkpoint(checkpoint)
+        remove_checkpoints(checkpoint)
     say(_summary(model, out, seconds=seconds))
     if as_json:
         print_json(_facts(model, out, seconds=seconds))
@@ -133,14 +130,6 @@ def _check_outputs(out: Path, checkpoint: Path, *, resume: bool, overwrite: bool
             "add --resume to continue it or --overwrite to drop it"
         )
     return overwrite
-
-
-def _remove_checkpoint(folder: Path) -> None:
-    """Remove what a fit has put there, and the folder once it is empty."""
-    with suppress(OSError):
-        for file in [file for pattern in CHECKPOINT_FILES for file in folder.glob(pattern)]:
-            file.unlink()
-        folder.rmdir()
 
 
 def _summary(model: Compressor, out: Path, *, seconds: float) -> str:

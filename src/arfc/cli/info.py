@@ -40,7 +40,7 @@ def _describe(facts: dict[str, Any]) -> str:
             f"{data['test_rows']:,} not at all",
             f"fit         for {facts['task']}, seed {facts['seed']}, "
             f"{'interrupted before its end' if facts.get('interrupted') else 'complete'}",
-            f"linear map  {_linear_map(facts['history'])}",
+            f"linear map  {_linear_map(facts.get('history', {}))}",
             f"ARC         {_opening(facts)}",
             f"versions    format {facts['format_version']}, {packages}",
             "",
@@ -53,6 +53,8 @@ def _describe(facts: dict[str, Any]) -> str:
 
 def _linear_map(history: dict[str, Any]) -> str:
     """Say which map it is and how much of what was learned is in it."""
+    if not history:
+        return "not told"
     free = history.get("map") == "free"
     kept = (
         f"free, kept by {history['free_share']:g}" if free else f"rotation kept by {history.get('linear_share', 0):g}"

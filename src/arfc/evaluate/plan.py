@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def plan(
     Raises: ConfigError for a share outside (0, 1], a metric that is not measured, or one without a score; SizeError
     when arfc keeps the share at no size; otherwise as `evaluate`.
     """
-    if not 0 < keep <= 1:
+    if not isinstance(keep, Real) or not 0 < float(keep) <= 1:
         raise ConfigError(f"keep must be a share above 0 and at most 1, got {keep!r}; try 0.95")
     check_engine()
     sides = open_sides(model, x, pairs)

@@ -38,7 +38,7 @@ def open_qrels(
             where = f"line {number} of {path}"
             if len(fields) != COLUMNS:
                 raise InputError(f"qrels must have {COLUMNS} columns split by tabs, got {len(fields)} in {where}")
-            if number == 1 and not _is_integer(fields[2]):
+            if number == 1 and not _is_number(fields[2]):
                 continue  # the header
             if not _is_integer(fields[2]):
                 raise InputError(f"qrels must have integer scores, got {fields[2]!r} in {where}; 0 is not relevant")
@@ -94,8 +94,16 @@ def _is_integer(text: str) -> bool:
     return True
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _read_text(path: Path, *, name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{name} must be UTF-8 text, got other bytes in {path}; save it as UTF-8") from None

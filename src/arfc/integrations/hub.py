@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from arfc.errors import ConfigError, InputError, MissingExtraError, OutputError
 from arfc.io import text_writer
-from arfc.io.model_folder import CONFIG_NAME, TENSORS_NAME, read_facts
+from arfc.io.model_folder import TENSORS_NAME, read_facts
+from arfc.io.output import CONFIG_NAME
 
 if TYPE_CHECKING:
     from arfc.compressor import Compressor

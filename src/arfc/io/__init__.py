@@ -1,6 +1,6 @@
 """Reading vectors and writing results: `.npy` and `.parquet`, in chunks, and whole or not at all."""
 
-from arfc.io.features import Features, open_features
+from arfc.io.features import Features, as_array, open_features
 from arfc.io.folder import check_folder_output, folder_writer
 from arfc.io.output import (
     MatrixWriter,
@@ -20,6 +20,7 @@ __all__ = [
     "MatrixWriter",
     "OtherColumns",
     "Stored",
+    "as_array",
     "bytes_writer",
     "check_file_output",
     "check_folder_output",

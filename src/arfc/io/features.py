@@ -192,8 +192,10 @@ def _kind(source: object) -> str:
     return str(source) if isinstance(source, (str, Path)) else type(source).__name__
 
 
-def as_array(source: object, *, name: str) -> Shaped[Array, "..."]:
+def as_array(source: object, *, name: str, kind: str = "float32") -> Shaped[Array, "..."]:
     """Return a numpy array or a torch tensor as a numpy array, without a copy where that is possible.
+
+    `kind` is what messages say it should hold.
 
     Raises: DtypeError for anything else, for masked arrays and for tensors that numpy cannot hold, such as bfloat16.
     """
@@ -212,7 +214,7 @@ def as_array(source: object, *, name: str) -> Shaped[Array, "..."]:
             ) from None
     raise DtypeError(
         f"{name} must be a numpy array, a torch tensor or a path, got {type(source).__name__}; "
-        "try numpy.asarray(x, dtype=numpy.float32)"
+        f"try numpy.asarray(x, dtype=numpy.{kind})"
     )
 
 

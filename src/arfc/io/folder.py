@@ -24,7 +24,8 @@ def check_folder_output(path: str | Path, *, overwrite: bool = False) -> None:
 def folder_writer(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary folder to write files into; it takes the name `path` when the block ends well.
 
-    An older folder of that name is moved aside before and removed after, so that one of the two is always whole.
+    An older folder of that name is moved aside before and removed after, so that one of the two is always whole. What
+    lies in it under names that the new one does not have, such as a card, is kept.
 
     Raises: OutputError when `path` cannot be written, exists and `overwrite` is off, is a file, or the disk is full.
     """
@@ -59,6 +60,10 @@ def _replace_folder(temporary: Path, target: Path) -> None:
         if had_old:
             os.rename(old, target)
         raise
+    if had_old:
+        for entry in old.iterdir():
+            if not os.path.lexists(target / entry.name):
+                os.rename(entry, target / entry.name)
     sync_folder(target.parent)
     if had_old:
         shutil.rmtree(old, ignore_errors=True)

@@ -9,16 +9,30 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from arfc.errors import ModelFileError
 from arfc.io.folder import folder_writer
+from arfc.io.output import CONFIG_NAME, FORMAT
 
-FORMAT = "arfc"
 FORMAT_VERSION = 3
-CONFIG_NAME = "config.json"
 TENSORS_NAME = "model.safetensors"
-REQUIRED = ("width", "task", "seed", "config", "versions", "data", "curve", "tensors_sha256")
+REQUIRED: dict[str, type] = {
+    "width": int,
+    "task": str,
+    "seed": int,
+    "config": dict,
+    "versions": dict,
+    "data": dict,
+    "curve": dict,
+    "tensors_sha256": str,
+}
+"""What `config.json` must hold, and of which type."""
+REQUIRED_WITHIN = {
+    "data": ("rows", "sampled_rows", "mean_norm", "norm_range", "common_direction", "fit_rows", "validation_rows",
+             "test_rows"),
+    "curve": ("metric", "validation_rows", "uncompressed", "floats", "bytes"),
+}  # fmt: skip
 
 
 def write_model(
@@ -34,7 +48,7 @@ def write_model(
             for part, arrays in parts.items()
             for name, array in arrays.items()
         }
-        save_file(tensors, folder / TENSORS_NAME)
+        (folder / TENSORS_NAME).write_bytes(save(tensors))  # safetensors' own file would be for its owner alone
         facts = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -56,6 +70,8 @@ def read_facts(path: str | Path) -> dict[str, Any]:
         raise ModelFileError(
             f"a model must be a folder with {CONFIG_NAME}, got {path}; make one with: arfc fit FEATURES -o {path}"
         ) from None
+    except PermissionError as error:
+        raise ModelFileError(f"{file} must be readable, got {error.strerror}; check its permissions") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelFileError(f"{file} must be readable JSON, got {error}; copy the model folder again") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
@@ -66,10 +82,17 @@ def read_facts(path: str | Path) -> dict[str, Any]:
             f"model format version must be {FORMAT_VERSION}, got {version!r} in {file}; "
             "install the arfc release that wrote it"
         )
-    missing = [name for name in REQUIRED if name not in facts]
+    missing = [name for name, kind in REQUIRED.items() if not isinstance(facts.get(name), kind)]
+    missing += [
+        f"{name}.{key}"
+        for name, keys in REQUIRED_WITHIN.items()
+        for key in keys
+        if name not in missing and key not in facts[name]
+    ]
     if missing:
         raise ModelFileError(
-            f"{file} must hold {', '.join(REQUIRED)}, missing {', '.join(missing)}; copy the model folder again"
+            f"{file} must hold {', '.join(REQUIRED)}, missing or of another type {', '.join(missing)}; "
+            "copy the model folder again"
         )
     return facts
 
@@ -82,11 +105,14 @@ def read_model(path: str | Path) -> tuple[dict[str, dict[str, Any]], dict[str, A
     facts = read_facts(path)
     file = Path(path) / TENSORS_NAME
     try:
-        tensors = load_file(file)
+        with file.open("rb"):  # safetensors calls a file missing that it may not read
+            tensors = load_file(file)
     except FileNotFoundError:
         raise ModelFileError(
             f"model folder {path} must hold {TENSORS_NAME}, which is missing; copy the folder again"
         ) from None
+    except PermissionError as error:
+        raise ModelFileError(f"{file} must be readable, got {error.strerror}; check its permissions") from error
     except (SafetensorError, OSError) as error:
         raise ModelFileError(
             f"{file} must be a whole safetensors file, got {error}; copy the model folder again"

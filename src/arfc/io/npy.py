@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def _read_header(path: Path, *, name: str) -> tuple[tuple[int, ...], bool, np.dt
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran_order, dtype = read(file)
-        except (ValueError, EOFError, SyntaxError, UnicodeError):
+        except (ValueError, EOFError, SyntaxError, UnicodeError, TokenError):
             raise InputError(
                 f"{name} must be an array saved by numpy.save, got something else in {path}; "
                 "save it with numpy.save(path, x)"

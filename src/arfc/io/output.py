@@ -6,6 +6,7 @@ wrong, Ctrl-C included, the temporary file is removed and an older file of that 
 Letters: N rows, n rows of one block, D values per row.
 """
 
+import json
 import os
 import re
 import secrets
@@ -28,8 +29,10 @@ MATRIX_SUFFIXES = (".npy", ".parquet")
 # safetensors reports the operating system's errors as text: `... No space left on device (os error 28)`.
 SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
-# A folder is replaced only when this file or nothing is in it, so that a slip of the pen can't delete a home folder.
-FOLDER_MARKER = "config.json"
+FORMAT = "arfc"
+CONFIG_NAME = "config.json"
+"""The file of a model folder that says `"format": "arfc"`. A folder is replaced only when it has this or nothing, so
+that a slip of the pen can't delete a home folder or an encoder, which has a `config.json` of its own."""
 
 
 def check_output(path: str | Path, *, overwrite: bool = False) -> None:
@@ -52,10 +55,23 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> None:
     if not overwrite:
         raise OutputError(f"an output must not exist yet, got {path}; choose another name or overwrite (--overwrite)")
     if os.path.isdir(path):
-        if any(path.iterdir()) and not (path / FOLDER_MARKER).is_file():
-            raise OutputError(f"only a model folder is overwritten, got {path} without {FOLDER_MARKER}; remove it")
+        with explain_write_errors(path):
+            if any(path.iterdir()) and not _is_model(path):
+                raise OutputError(
+                    f'only a folder whose {CONFIG_NAME} says "format": "{FORMAT}" is overwritten, got {path}; '
+                    "choose another name or remove it"
+                )
     elif os.path.exists(path) and not os.path.isfile(path):
         raise OutputError(f"only a regular file is overwritten, got {path}; choose another name")
+
+
+def _is_model(path: Path) -> bool:
+    """Tell a model folder of any version from other folders."""
+    try:
+        facts = json.loads((path / CONFIG_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and facts.get("format") == FORMAT
 
 
 def check_matrix_output(path: str | Path, *, overwrite: bool = False) -> None:
@@ -187,11 +203,11 @@ def matrix_writer(
 
 
 def text_writer(path: str | Path, text: str, *, overwrite: bool = False) -> None:
-    """Write `text` to a file as UTF-8.
+    """Write `text` to a file as UTF-8; what that can't hold, a file name of other bytes say, is escaped.
 
     Raises: OutputError as `bytes_writer`.
     """
-    bytes_writer(path, text.encode("utf-8"), overwrite=overwrite)
+    bytes_writer(path, text.encode("utf-8", errors="backslashreplace"), overwrite=overwrite)
 
 
 def bytes_writer(path: str | Path, content: bytes, *, overwrite: bool = False) -> None:

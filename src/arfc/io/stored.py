@@ -133,13 +133,16 @@ def _read_labels(source: object) -> Shaped[Array, "..."]:
             return _read_lines(readable_file(path, name="labels"))
         raise InputError(f"labels must be a .npy or .txt file, got {path}; write one label per line")
     if isinstance(source, (list, tuple)):
-        return np.asarray(source)
-    return as_array(source, name="labels")
+        try:
+            return np.asarray(source)
+        except ValueError:
+            raise ShapeError("labels must be one integer or text per row, got lists of unequal lengths") from None
+    return as_array(source, name="labels", kind="int64")
 
 
 def _read_lines(path: Path) -> Shaped[Array, " N"]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise InputError(f"labels must be UTF-8 text, got other bytes in {path}; save it as UTF-8") from None
     labels = [line.strip() for line in lines]

@@ -74,7 +74,10 @@ def chosen_rows(only: object, *, rows: int) -> Int64[Array, " M"]:
 
     Raises: DtypeError, ShapeError; RowError for ids outside 0..N-1, ids that are named twice, and none at all.
     """
-    given = np.asarray(only)
+    try:
+        given = np.asarray(only)
+    except ValueError:
+        raise ShapeError("only must be a flat list of ids or bools, got lists of unequal lengths") from None
     if given.ndim != 1 or (given.dtype == bool and len(given) != rows):
         raise ShapeError(f"only must be ids of shape (M,) or bools of shape ({rows},), got {given.dtype} {given.shape}")
     if given.dtype == bool:
@@ -93,12 +96,16 @@ def chosen_rows(only: object, *, rows: int) -> Int64[Array, " M"]:
 def _row_blocks(
     source: Codes | Features, only: Int64[Array, " M"] | None
 ) -> Iterator[tuple[Int64[Array, " n"], Float32[Array, "n D"]]]:
+    if only is None and isinstance(source, Features):
+        for start, block_nD in source.chunks(_ROWS_PER_BLOCK):
+            yield np.arange(start, start + len(block_nD)), block_nD
+        return
     searched = row_count(source) if only is None else len(only)
     for start in range(0, searched, _ROWS_PER_BLOCK):
         stop = min(start + _ROWS_PER_BLOCK, searched)
         ids_n = np.arange(start, stop) if only is None else only[start:stop]
         if isinstance(source, Features):
-            yield ids_n, source.read(start, stop) if only is None else source.take(ids_n)
+            yield ids_n, source.take(ids_n)
         else:
             packed_nB = source.packed[start:stop] if only is None else source.packed[ids_n]
             yield ids_n, source.codec.decode(np.asarray(packed_nB))

@@ -54,7 +54,7 @@ def from_file(path: Path) -> Corpus:
     Raises: InputError.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"corpus must be a text file in UTF-8, {path} cannot be read: {error}") from error
     passages = [Passage("", line) for line in lines if line]

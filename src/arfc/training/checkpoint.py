@@ -81,8 +81,7 @@ class Checkpoints:
         files = [path for path in map(self._path, PHASES) if path.exists()]
         if self.resume:
             return max((self._read(path)[1]["fit_elapsed_s"] for path in files), default=0.0)
-        for path in files:
-            path.unlink()
+        remove_checkpoints(self.folder)
         return 0.0
 
     def save(
@@ -164,6 +163,14 @@ class Checkpoints:
                 "written; remove it"
             )
         return tensors, facts
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove what a fit has put there, and the folder once it is empty."""
+    with suppress(OSError):
+        for path in [folder / f"{phase}{suffix}" for phase in PHASES for suffix in (".safetensors", ".part")]:
+            path.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def digest(tensors: dict[str, Tensor], facts: dict[str, Any]) -> str:
