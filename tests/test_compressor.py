@@ -110,11 +110,13 @@ def test_decompressed_codes_have_the_direction_and_the_mean_length(fitted_model,
     assert cosines.min() > 0.98
 
 
-def test_prefixes_are_decoded_in_units_of_the_mean_length(fitted_model, small_rows):
+def test_prefixes_of_rows_of_one_length_are_decoded_in_units_of_it(fitted_model, small_rows):
     """The decoder knows unit rows; these have all the mean length, 6 times that."""
     network = copy.deepcopy(fitted_model.network)
     torch.nn.init.normal_(network.decoder.down.weight, std=0.3)
-    model = Compressor(network, fitted_model.codec, fitted_model.seen, fitted_model.facts)
+    facts = copy.deepcopy(fitted_model.facts)
+    facts["data"]["norm_spread"] = 0.0
+    model = Compressor(network, fitted_model.codec, fitted_model.seen, facts)
     unit = torch.from_numpy(small_rows / np.linalg.norm(small_rows, axis=1, keepdims=True))
     length = fitted_model.facts["data"]["mean_norm"]
     assert length > 3
@@ -325,3 +327,19 @@ def test_resume_goes_on_where_ctrl_c_stopped(small_rows, tiny_config, tmp_path):
     assert rest.facts == whole.facts
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, rest.network.state_dict()[name]), name
+
+
+def test_rows_of_many_lengths_are_decoded_as_well_as_the_klt_does(nested, tiny_config):
+    x = nested(1500)
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    rows = unit * np.exp(np.random.default_rng(1).standard_normal((1500, 1))).astype(np.float32)
+    model = Compressor.fit(rows, config=tiny_config(decoder_steps=60), progress=False)
+    unseen = ~model.seen.contains(unit)
+    asked, basis = rows[unseen], model.network.klt.basis.numpy()
+
+    def lost(back):
+        return float((np.square(back - asked).sum(1) / np.square(asked).sum(1)).mean())
+
+    for dims in (2, 6, 12, 18):
+        klt = asked @ basis[:, :dims] @ basis[:, :dims].T
+        assert lost(model.decompress(model.compress(asked, dims=dims))) < 1.05 * lost(klt)

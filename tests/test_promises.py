@@ -31,7 +31,12 @@ def of_width(clustered, tiny_config, open_up):
                 model = Compressor.fit(x, config=config, progress=False)
             else:  # to measure the curve of a wide model takes long
                 codec = NestedCodec.fit(x, max_bits=1)
-                model = Compressor(Network(width, config.model), codec, SeenRows.of(x), {"data": {"mean_norm": 1.0}})
+                model = Compressor(
+                    Network(width, config.model),
+                    codec,
+                    SeenRows.of(x),
+                    {"data": {"mean_norm": 1.0, "norm_spread": 0.0}},
+                )
             open_up(model.network, std=0.1)
             made[width] = model, x, model.compress(x, dims=width)
         return made[width]

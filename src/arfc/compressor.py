@@ -18,6 +18,7 @@ from arfc.errors import ConfigError, ModelFileError, ShapeError, SizeError
 from arfc.fingerprint import SeenRows
 from arfc.io import Features, as_array, open_features
 from arfc.io.model_folder import read_model, write_model
+from arfc.model.lengths import likely_lengths
 from arfc.model.network import Network
 from arfc.model.steady import by_blocks
 from arfc.search import open_compressed, search
@@ -298,6 +299,7 @@ class Compressor:
         return self.network.compress_rows(block_ND, dims=dims)
 
     def _decoded(self, block_NK: Array) -> np.ndarray:
-        # A prefix doesn't tell its row's length, and the decoder knows unit rows only: the mean length stands in.
-        length = np.float32(self.facts["data"]["mean_norm"])
-        return by_blocks(self.network.decode, block_NK / length) * length
+        # The decoder knows unit rows only.
+        data, energy_D = self.facts["data"], self.network.energy_D
+        length_N1 = likely_lengths(block_NK, energy_D, mean=data["mean_norm"], spread=data["norm_spread"])
+        return by_blocks(self.network.decode, block_NK / length_N1) * length_N1

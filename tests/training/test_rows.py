@@ -18,6 +18,7 @@ def test_rows_have_unit_length_and_the_facts_tell_what_they_had(small_rows):
     np.testing.assert_allclose(rows.features, small_rows / norms[:, None], atol=1e-6)
     assert (data["rows"], data["sampled_rows"]) == (600, 600)
     assert data["mean_norm"] == pytest.approx(norms.mean(), rel=1e-5)
+    assert data["norm_spread"] == pytest.approx(np.log(norms).std(), rel=1e-5)
     assert data["norm_range"] == pytest.approx([norms.min(), norms.max()], rel=1e-5)
     mean = (small_rows / norms[:, None]).mean(0)
     assert data["common_direction"] == pytest.approx(mean @ mean, rel=1e-4)

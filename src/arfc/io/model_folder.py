@@ -29,8 +29,8 @@ REQUIRED: dict[str, type] = {
 }
 """What `config.json` must hold, and of which type."""
 REQUIRED_WITHIN = {
-    "data": ("rows", "sampled_rows", "mean_norm", "norm_range", "common_direction", "fit_rows", "validation_rows",
-             "test_rows"),
+    "data": ("rows", "sampled_rows", "mean_norm", "norm_spread", "norm_range", "common_direction", "fit_rows",
+             "validation_rows", "test_rows"),
     "curve": ("metric", "validation_rows", "uncompressed", "floats", "bytes"),
 }  # fmt: skip
 

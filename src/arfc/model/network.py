@@ -20,7 +20,7 @@ from arfc.model.klt import Klt
 from arfc.model.linear import LinearMap, rotated_dims
 from arfc.model.mos import Mos
 from arfc.model.steady import by_blocks, product, widen
-from arfc.shapes import Array, Float, Float32, Tensor
+from arfc.shapes import Array, Float, Float32, Float64, Tensor
 
 OPEN_BLOCK_ROWS = 64
 """Rows that go through ARC at once. Blocks of 256 make a fifth more rows a second, and one row takes four times as long
@@ -87,6 +87,12 @@ class Network(nn.Module):
         """Set each coordinate's unit to its root mean square over the fit rows, no less than 1/1000 of the largest."""
         size_D = self._covariance.diagonal().float().clamp_min(0).sqrt()
         self.scale.copy_(size_D.clamp_min(1e-3 * float(size_D.max())))
+
+    @property
+    def energy_D(self) -> Float64[Array, " D"]:
+        """Mean square of each linear coordinate of the fit's unit rows."""
+        energy_D: Array = self._covariance.diagonal().clamp_min(0).numpy()
+        return energy_D
 
     @property
     def open_tokens(self) -> int:

@@ -71,6 +71,7 @@ def read_rows(
         "rows": features.rows,
         "sampled_rows": len(ids),
         "mean_norm": float(norms.mean()),
+        "norm_spread": float(np.log(norms).std()),
         "norm_range": [float(norms.min()), float(norms.max())],
         "common_direction": float(unit.mean(0).square().sum()),
     }
