@@ -197,6 +197,10 @@ def test_stored_codes_are_taken_as_they_are_stored(opened_model, small_rows, tmp
         np.testing.assert_array_equal(opened_model.decompress(given), back)
         for one, other in zip(opened_model.search(small_rows[:5], given, k=3), found, strict=True):
             np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(opened_model.codes(tmp_path / "codes.npy").packed, codes.packed)
+    np.save(tmp_path / "x.npy", small_rows)
+    with pytest.raises(DtypeError, match=r"^codes must be uint8, got float32 in .*x\.npy; these are vectors"):
+        opened_model.codes(tmp_path / "x.npy")
     with pytest.raises(DtypeError, match=r"^codes must be .* got list; try numpy\.asarray\(x, dtype=numpy\.uint8\)"):
         opened_model.codes(codes.packed.tolist())
 

@@ -16,12 +16,12 @@ from arfc.codec import Codes, NestedCodec
 from arfc.config import Config, check_seed
 from arfc.errors import ConfigError, ModelFileError, ShapeError, SizeError
 from arfc.fingerprint import SeenRows
-from arfc.io import Features, as_array, open_features
+from arfc.io import Features, open_features
 from arfc.io.model_folder import read_model, write_model
 from arfc.model.lengths import likely_lengths
 from arfc.model.network import Network
 from arfc.model.steady import by_blocks
-from arfc.search import open_compressed, search
+from arfc.search import open_codes, open_compressed, search
 from arfc.sizes import check_bytes, parse_duration, resolve_dims
 from arfc.training.checkpoint import Checkpoints
 from arfc.training.codecs import fit_codecs
@@ -158,11 +158,11 @@ class Compressor:
         )
 
     def codes(self, packed: object) -> Codes:
-        """Return Codes of stored bytes, a uint8 array or tensor (N, B): what `numpy.load` gives of a file of codes.
+        """Return Codes of stored bytes: a uint8 array or tensor (N, B), or the file that holds it.
 
-        Raises: DtypeError, ShapeError, SizeError.
+        Raises: DtypeError, ShapeError, SizeError; ConfigError for a file that notes another model; InputError.
         """
-        return Codes(as_array(packed, name="codes", kind="uint8"), self.codec)
+        return open_codes(packed, self.codec, made_by=self.facts.get("tensors_sha256"))
 
     def decompress(self, small: object) -> np.ndarray:
         """Return features float32 (N, D) from compressed vectors of any size, or from codes; also those of a file.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from arfc.codec import Codes, NestedCodec
-from arfc.errors import ConfigError
+from arfc.errors import ConfigError, DtypeError
 from arfc.io import Features, as_array, open_features, open_packed, sniff
 
 NAME = "compressed vectors"
@@ -41,6 +41,19 @@ def open_compressed(small: object, codec: NestedCodec, *, made_by: str | None) -
         if small.dtype == np.uint8:
             return Codes(small, codec)
     return open_features(small, name=NAME)
+
+
+def open_codes(packed: object, codec: NestedCodec, *, made_by: str | None) -> Codes:
+    """Return Codes of a uint8 array or tensor (N, B), or of the file that holds it.
+
+    Raises: DtypeError for anything else; ShapeError, SizeError; as `open_compressed` for files.
+    """
+    if not isinstance(packed, (str, Path)):
+        return Codes(as_array(packed, name="codes", kind="uint8"), codec)
+    opened = open_compressed(packed, codec, made_by=made_by)
+    if not isinstance(opened, Codes):
+        raise DtypeError(f"codes must be uint8, got {opened.dtype} in {packed}; these are vectors")
+    return opened
 
 
 def _same(one: object, codec: NestedCodec) -> bool:
