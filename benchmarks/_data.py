@@ -54,8 +54,8 @@ def _captions(folder: Path) -> DataSet:
     image_N = array(folder / "image.npy").astype(np.int64)
 
     def tasks(part: str) -> list[Task]:
-        rows = {"captions": vectors_ND[split_N == part]}
-        return [SiblingRetrieval(rows=rows, groups=image_N[split_N == part]), NeighbourFidelity(rows=rows)]
+        rows, groups = {"captions": vectors_ND[split_N == part]}, image_N[split_N == part]
+        return [SiblingRetrieval(rows=rows, groups=groups), NeighbourFidelity(rows=rows, together=groups)]
 
     fit_N = split_N == "fit"
     return DataSet(fit=vectors_ND[fit_N], labels=image_N[fit_N], validation=tasks("val"), test=tasks("test"))

@@ -41,7 +41,7 @@ VARIANTS = {
 ABLATION_SETS = ("captions", "cifar10")
 SHORT_SETS = ("muge", "food10")
 SHORT_METHODS = ("arfc", "truncation", "klt", "int8", "klt + bits", "turboquant", "autoencoder")
-SHORT_BUDGET_S = 60.0
+SHORT_BUDGET_S = 40.0
 
 
 class Piece(NamedTuple):

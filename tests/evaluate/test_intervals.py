@@ -59,3 +59,33 @@ def test_retention_of_a_score_that_was_zero_is_none():
 def test_the_seed_decides(rng):
     scores = rng.random(50)
     assert interval(scores, seed=1) == interval(scores, seed=1) != interval(scores, seed=2)
+
+
+def test_queries_that_were_drawn_together_count_once(rng):
+    """Five equal answers to one question are one answer."""
+    alone = rng.random(200)
+    together, draws = np.repeat(alone, 5), np.repeat(np.arange(200), 5)
+    order = rng.permutation(1000)
+    assert interval(together[order], draws_Q=draws[order]) == pytest.approx(interval(alone), abs=1e-6)
+    narrow = interval(together)
+    assert narrow["high"] - narrow["low"] < 0.6 * (interval(alone)["high"] - interval(alone)["low"])
+    kept = interval_and_retention(0.5 * together, together, draws_Q=draws)
+    assert (kept["retention_low"], kept["retention_high"]) == pytest.approx((0.5, 0.5))
+
+
+def test_draws_of_one_query_each_are_none(rng):
+    scores = rng.random(80)
+    assert interval(scores, draws_Q=np.arange(80) + 7) == pytest.approx(interval(scores), abs=1e-7)
+
+
+def test_draws_may_differ_in_size(rng):
+    sizes = rng.integers(1, 9, size=300)
+    draws = np.repeat(np.arange(300), sizes)
+    scores = np.repeat(rng.random(300), sizes)
+    found = interval(scores, draws_Q=draws)
+    means = []
+    for _ in range(4000):
+        picked = rng.integers(300, size=300)
+        sums, counts = np.bincount(draws, scores)[picked].sum(), sizes[picked].sum()
+        means.append(sums / counts)
+    assert (found["low"], found["high"]) == pytest.approx(tuple(np.percentile(means, (2.5, 97.5))), abs=5e-3)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from arfc.baselines import Int8, Truncation
-from arfc.evaluate import CrossModal, NeighbourFidelity, measure
+from arfc.evaluate import CrossModal, NeighbourFidelity, SiblingRetrieval, measure
+from arfc.evaluate.intervals import interval
 from arfc.evaluate.methods import Small, of_codes, of_floats
 
 LADDERS = {"dims": (8, 24), "bytes": (8, 24)}
@@ -72,3 +73,26 @@ def test_rows_cut_to_zeros_have_no_score_and_a_note(vectors, tasks):
     assert all(table["floats"][0]["truncation"] is None for table in tables)
     assert all(table["floats"][1]["truncation"] is not None for table in tables)
     assert notes == ["truncation has no score at 8 dims: some rows are zero there"]
+
+
+def test_captions_of_one_image_are_one_draw(vectors, rng):
+    images = vectors[:40]
+    captions = np.repeat(images, 5, axis=0) + 0.01 * rng.standard_normal((200, 24)).astype(np.float32)
+    of = np.repeat(np.arange(40), 5)
+    rows = {"images": images, "captions": captions}
+    pairs = CrossModal(rows=rows, image_of_text=of)
+    siblings = SiblingRetrieval(rows={"captions": captions}, groups=of)
+    kept = NeighbourFidelity(rows={"captions": captions}, together=of)
+    for metric, queries in (("R@1 images to captions", 40), ("R@1 captions to images", 200)):
+        np.testing.assert_array_equal(pairs.draws(metric), None if queries == 40 else of)
+    np.testing.assert_array_equal(siblings.draws("R@1"), of)
+    noise = {"dims": {"truncation": of_floats(lambda rows: rows)}, "bytes": {"truncation": None}}
+    for task in (pairs, siblings, kept):
+        tables, _ = measure([task], noise, {"dims": (2,), "bytes": ()})
+        for table in tables:
+            scores = task.scores(*[{name: x[:, :2] for name, x in task.rows.items()}] * 2)[table["metric"]]
+            expected = interval(scores, draws_Q=task.draws(table["metric"]))
+            cell = table["floats"][0]["truncation"]
+            assert (cell["low"], cell["high"]) == (expected["low"], expected["high"])
+    alone = NeighbourFidelity(rows={"captions": captions})
+    assert alone.draws("recall@10") is None

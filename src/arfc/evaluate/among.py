@@ -30,12 +30,18 @@ class _Among:
     """Row numbers of those that ask; None: all."""
     answers: Int64[Array, " N"] | None = None
     """Row numbers of those that answer; None: all."""
+    together: Int64[Array, " M"] | None = None
+    """A number for each row, one for rows that were drawn together; None: each was drawn alone."""
 
     def __post_init__(self) -> None:
         (name,) = check_sets(self.rows, names=1)
         for what, numbers in (("asks", self.asks), ("answers", self.answers)):
             if numbers is not None:
                 check_numbers(numbers, name=what, below=len(self.rows[name]))
+
+    def draws(self, metric: str) -> Int64[Array, " Q"] | None:
+        """Return which queries were drawn together, the same for all metrics."""
+        return None if self.together is None else self.together[self.asks_Q]
 
     @cached_property
     def asks_Q(self) -> Int64[Array, " Q"]:
@@ -121,7 +127,15 @@ class _InGroups(_Among):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SiblingRetrieval(_InGroups):
-    """R@1, R@5, R@10: is another row of the same group, such as a caption of the same image, among the first."""
+    """R@1, R@5, R@10: is another row of the same group, such as a caption of the same image, among the first.
+
+    Rows of a group were drawn together.
+    """
+
+    def draws(self, metric: str) -> Int64[Array, " Q"]:
+        """Return the group of each query."""
+        groups_Q: Int64[Array, " Q"] = self.groups[self.asks_Q]
+        return groups_Q
 
     def scores(self, asked: Sets, stored: Sets) -> Scores:
         """Return each R@k; as `Task.scores`."""

@@ -63,6 +63,12 @@ class CrossModal:
             scores |= right_within(right_QK, PLACES, f"R@{{}} {asker} to {answerer}")
         return scores
 
+    def draws(self, metric: str) -> Int64[Array, " Q"] | None:
+        """Return the image of each text that asks: texts of an image were drawn together. Images came alone."""
+        images, texts = self.rows
+        drawn_Q: Int64[Array, " Q"] = self.image_of_text[self._asking()[1]]
+        return drawn_Q if metric.endswith(f"{texts} to {images}") else None
+
     def _asking(self) -> tuple[Int64[Array, " _"], Int64[Array, " _"]]:
         images, texts = map(len, self.rows.values())
         return (

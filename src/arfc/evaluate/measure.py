@@ -8,7 +8,7 @@ from typing import Any
 from arfc.errors import RowError
 from arfc.evaluate.intervals import interval, interval_and_retention
 from arfc.evaluate.methods import Method
-from arfc.evaluate.task import Scores, Task, uncompressed_scores
+from arfc.evaluate.task import DrawnTogether, Scores, Task, uncompressed_scores
 
 FLOAT_BYTES = 4
 ROWS_OF_UNIT = {"dims": "floats", "bytes": "bytes"}
@@ -32,7 +32,13 @@ def measure(
     `report` is called with the number of sizes done and of all sizes.
     """
     sets = {name: rows for task in tasks for name, rows in task.rows.items()}
-    uncompressed = _together(uncompressed_scores(task) for task in tasks)
+    by_task = [(task, uncompressed_scores(task)) for task in tasks]
+    uncompressed = _together(scores for _, scores in by_task)
+    draws = {
+        metric: task.draws(metric) if isinstance(task, DrawnTogether) else None
+        for task, scores in by_task
+        for metric in scores
+    }
     cells: dict[tuple[str, str, int], dict[str, Any]] = {}
     zeroed: dict[tuple[str, str], list[int]] = {}
     given = [(unit, name, make) for unit in methods for name, make in methods[unit].items() if make is not None]
@@ -49,7 +55,7 @@ def measure(
                 scores = {}
                 zeroed.setdefault((unit, name), []).append(size)
             cells[unit, name, size] = {
-                metric: interval_and_retention(scores_Q, uncompressed[metric], seed=seed)
+                metric: interval_and_retention(scores_Q, uncompressed[metric], draws_Q=draws[metric], seed=seed)
                 for metric, scores_Q in scores.items()
             }
             if report:
@@ -66,7 +72,7 @@ def measure(
         {
             "metric": metric,
             "queries": len(scores_Q),
-            "uncompressed": interval(scores_Q, seed=seed),
+            "uncompressed": interval(scores_Q, draws_Q=draws[metric], seed=seed),
             **{key: rows_of(metric, unit) for unit, key in ROWS_OF_UNIT.items()},
         }
         for metric, scores_Q in uncompressed.items()

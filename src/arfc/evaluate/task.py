@@ -36,6 +36,15 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class DrawnTogether(Protocol):
+    """A task whose queries were not drawn one by one, such as the captions of images."""
+
+    def draws(self, metric: str) -> Int64[Array, " Q"] | None:
+        """Return a number for each query of a metric, one for those that came together; None: each came alone."""
+        ...
+
+
 def uncompressed_scores(task: Task) -> Scores:
     """Return the scores of the original rows."""
     return task.scores(task.rows, task.rows)
