@@ -244,7 +244,9 @@ def _rival(
     codes = None
     if rival.per_size and seed == CODED_SEED:
         coded_dims = max(sizes)  # the widest is coded
-        coded = Coded.fit(fits[coded_dims], x, dims=coded_dims, pairs=given.get("pairs"), seed=seed)
+        known = fits[coded_dims].record.fit_ids  # our codebooks see no validation rows either
+        others = given["pairs"][known] if "pairs" in given else None
+        coded = Coded.fit(fits[coded_dims], x[known], dims=coded_dims, pairs=others, seed=seed)
         code_sizes = [size for size in byte_sizes(width) if size <= coded_dims]
         codes = of_codes(coded.project, lambda rows: coded.compress(rows, bytes=max(code_sizes)))
     return Fitted(

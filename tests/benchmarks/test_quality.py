@@ -105,7 +105,8 @@ def test_codes_of_ours_and_of_rivals_are_fitted_alike(birds, tmp_path, monkeypat
     def told(cls, vectors, **options):
         given = inspect.signature(fit).bind(cls, vectors, **options)
         given.apply_defaults()
-        asked.append({name: given.arguments[name] for name in ("most_tokens", "rounds", "twice", "max_bits")})
+        names = ("most_tokens", "rounds", "twice", "max_bits")
+        asked.append({"rows": len(vectors), **{name: given.arguments[name] for name in names}})
         return fit(cls, vectors, **options)
 
     monkeypatch.setattr(NestedCodec, "fit", classmethod(told))

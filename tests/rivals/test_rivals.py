@@ -73,7 +73,7 @@ def test_rows_are_compressed_alone_and_keep_their_length(name, fitted, small_row
 def test_sees_the_rows_that_the_compressor_sees(name, fitted, fitted_model):
     record = fitted(name).record
     data = fitted_model.facts["data"]
-    assert (record.fit_rows, record.validation_rows) == (data["fit_rows"], data["validation_rows"])
+    assert (len(record.fit_ids), record.validation_rows) == (data["fit_rows"], data["validation_rows"])
 
 
 @pytest.mark.parametrize("name", RIVALS)

@@ -14,7 +14,7 @@ from torch import nn
 from arfc.config import Config, TrainConfig
 from arfc.errors import ConfigError
 from arfc.model.klt import Klt
-from arfc.shapes import Float, Tensor
+from arfc.shapes import Array, Float, Int64, Tensor
 from arfc.sizes import float_ladder, parse_duration
 from arfc.training.fit import split
 from arfc.training.loop import Phase, Run, run_phase
@@ -82,7 +82,8 @@ class Setup:
 class Record:
     """What a fit used and how it went."""
 
-    fit_rows: int
+    fit_ids: Int64[Array, " N"]
+    """The rows that it trained on, by their place among those that were sampled."""
     validation_rows: int
     history: list[dict[str, int | float]]
     """One entry of step and validation score per validation, the start first; the best of them was kept."""
@@ -127,7 +128,7 @@ def train(stage: Stage, setup: Setup, run: Run) -> Record:
     """Train on what the budget has left, keep the best parameters, and say how it went."""
     history = run_phase(stage, run, budget_s=max(1e-3, run.budget_s - run.elapsed_s))
     return Record(
-        fit_rows=len(setup.parts.fit),
+        fit_ids=setup.parts.fit,
         validation_rows=len(setup.parts.validation),
         history=history,
     )
