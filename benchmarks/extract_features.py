@@ -21,6 +21,7 @@ import numpy as np
 
 from arfc.errors import ArfcError
 from arfc.io import check_file_output, check_matrix_output, matrix_writer, text_writer
+from arfc.io.text import read_lines
 
 PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 BATCH = 64
@@ -64,7 +65,7 @@ def read_texts(path: Path) -> list[str]:
     """Return the lines of a file."""
     if not path.is_file():
         sys.exit(f"texts must be a file with one text per line, got {path}")
-    texts = path.read_text(encoding="utf-8").splitlines()
+    texts = read_lines(path, name="texts")
     empty = next((number for number, text in enumerate(texts, start=1) if not text.strip()), None)
     if not texts or empty is not None:
         sys.exit(f"texts must have one text per line, got none in line {empty or 1} of {path}")
@@ -76,7 +77,17 @@ def find_pictures(folder: Path) -> list[str]:
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
     if not found:
         sys.exit(f"images must be a folder with pictures ({', '.join(PICTURES)}), got none in {folder}")
+    for path in found:  # now, and not after hours of encoding
+        _check_picture(path)
     return [str(path) for path in found]
+
+
+def _check_picture(path: Path) -> None:
+    try:
+        with _pillow().open(path) as picture:
+            picture.verify()
+    except Exception as error:  # its formats raise what they like
+        sys.exit(f"images must be pictures, got {path}, which cannot be read ({error}); remove it")
 
 
 def encoder(kind: str, model: Path) -> Encode:
@@ -128,12 +139,16 @@ def _open_clip(kind: str, folder: Path) -> Encode:
     return encode
 
 
-def _picture(path: str) -> Any:
+def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError:
         sys.exit("Pillow is not installed; run: pip install pillow")
-    with Image.open(path) as picture:
+    return Image
+
+
+def _picture(path: str) -> Any:
+    with _pillow().open(path) as picture:
         return picture.convert("RGB")
 
 

@@ -171,6 +171,7 @@ class Config:
         """
         if steps is None:
             return self
+        steps = int(steps) if isinstance(steps, Integral) and not isinstance(steps, bool) else steps
         _require(_is_count(steps), "steps must be a whole number of at least 1", steps)
         names = ("linear_steps", "arc_steps", "decoder_steps")
         planned = [getattr(self.train, name) for name in names]

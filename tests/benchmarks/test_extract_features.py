@@ -68,6 +68,7 @@ def test_pictures_are_listed_by_path(tmp_path, monkeypatch):
     for name in ("b/2.png", "a/10.JPG", "a/9.jpg", "a/notes.txt"):
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "photos" / name).touch()
+    monkeypatch.setattr(extract_features, "_check_picture", lambda path: None)
     monkeypatch.setattr(extract_features, "encoder", lambda kind, model: lambda paths: np.ones((len(paths), 3), "f4"))
     main(["images", str(tmp_path / "photos"), "--model", "any", "-o", str(tmp_path / "x.npy")])
     assert (tmp_path / "x.txt").read_text().splitlines() == ["a/10.JPG", "a/9.jpg", "b/2.png"]
@@ -96,3 +97,19 @@ def test_texts_must_be_there(tmp_path):
     (tmp_path / "gap.txt").write_text("one\n\nthree\n")
     with pytest.raises(SystemExit, match="texts must have one text per line, got none in line 2 of"):
         main(["texts", str(tmp_path / "gap.txt"), "--model", "any", "-o", str(tmp_path / "x.npy")])
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(SystemExit, match="texts must be UTF-8 text, got other bytes in"):
+        main(["texts", str(tmp_path / "latin.txt"), "--model", "any", "-o", str(tmp_path / "x.npy")])
+
+
+def test_a_line_is_what_an_editor_calls_one(tmp_path):
+    (tmp_path / "two.txt").write_bytes("\ufeffone\u2028still one\r\ntwo\n".encode())
+    assert extract_features.read_texts(tmp_path / "two.txt") == ["one\u2028still one", "two"]
+
+
+def test_a_broken_picture_is_named_before_anything_is_encoded(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    (tmp_path / "b.jpg").write_bytes((tmp_path / "a.png").read_bytes()[:40])
+    with pytest.raises(SystemExit, match=r"images must be pictures, got .*b\.jpg, which cannot be read"):
+        main(["images", str(tmp_path), "--model", "any", "-o", str(tmp_path / "x.npy")])

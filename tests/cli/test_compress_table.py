@@ -127,3 +127,20 @@ def test_another_model_does_not_decompress(arfc, refused, fitted, table):
             "decompress", "small.parquet", "-m", "other", "-o", "back.parquet",
             match=r"small\.parquet must be decompressed by the model that made it .*, got other \(.*; name that model$",
         )  # fmt: skip
+
+
+def test_partners_and_queries_have_columns_of_their_own(arfc, refused, fitted, tmp_path):
+    both = pa.table({"image": pa.array(list(fitted.x)), "text": pa.array(list(fitted.x[:, ::-1].copy()))})
+    pq.write_table(both, tmp_path / "both.parquet")
+    pq.write_table(both.select(["text"]), tmp_path / "texts.parquet")
+    asked = ["evaluate", "both.parquet", "-m", fitted.model, "--json", "-", "--column", "image", "--pairs"]
+    own = arfc(*asked, "both.parquet", "--pairs-column", "text").stdout
+    assert arfc(*asked, "texts.parquet").stdout == own  # which has that one alone
+    assert arfc(*asked, "both.parquet").stdout != own  # without a word the column is that of FEATURES
+    fit = ["fit", "both.parquet", "--column", "image", "--pairs", "both.parquet", "--steps", "1", "-o"]
+    arfc(*fit, "m", "--pairs-column", "text")
+    refused(*fit, "n", "--pairs-column", "none", match="pairs must be in an existing column, got 'none'")
+    refused("fit", fitted.features, "-o", "n", "--pairs-column", "x", match="--pairs-column says something of --pairs")
+    (tmp_path / "qrels.tsv").write_text("".join(f"{row}\t{row}\t1\n" for row in range(1200)))
+    ask = ["evaluate", fitted.features, "-m", fitted.model, "--qrels", "qrels.tsv", "--queries", "both.parquet"]
+    refused(*ask, match=r"queries must be in one list column .*; name the column \(--queries-column\)")

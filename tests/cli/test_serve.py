@@ -127,7 +127,7 @@ def test_what_makes_no_sense_is_refused(refused, fitted, monkeypatch, tmp_path):
     refused(*model, "--encoder", "e", "--upstream-key-env", "K", match="--upstream-key-env must come with --upstream")
     refused(*model, *url, "--truncate", match="--truncate must come with --encoder")
     refused(*model, *url, "--no-page", "--corpus", "c", match="--corpus must come without --no-page")
-    refused(*model, *url, "--corpus", "nowhere.txt", match="corpus must be a text file in UTF-8")
+    refused(*model, *url, "--corpus", "nowhere.txt", match="corpus must be an existing file, got nowhere")
     refused(*model, "--upstream", "localhost", match="upstream must be an address such as")
     refused(*model, *url, "--max-inputs", "0", match="max_inputs must be a whole number of at least 1, got 0")
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)

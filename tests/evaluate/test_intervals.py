@@ -52,8 +52,10 @@ def test_retention_of_a_score_that_was_zero_is_none():
     kept = interval_and_retention(np.ones(20), np.zeros(20))
     assert kept == {"score": 1, "low": 1, "high": 1, "retention": None, "retention_low": None, "retention_high": None}
     rare = np.zeros(20)
-    rare[0] = 1  # some resamples have no such query
-    assert interval_and_retention(np.ones(20), rare)["retention"] is None
+    rare[0] = 1  # some resamples have no such query, and no share
+    kept = interval_and_retention(np.ones(20), rare)
+    assert kept["retention"] == 20 and 3 < kept["retention_low"] <= kept["retention_high"] == 20
+    assert interval_and_retention(rare, rare)["retention_low"] == 1
 
 
 def test_the_seed_decides(rng):

@@ -55,7 +55,7 @@ def test_everything_that_is_known_is_said():
         "",
         "others",
         "  int8, first dims: 300 bytes keep 95.0 % (94.0-96.0)",
-        "  truncated floats: at no size; the most is 256 dims (1,024 bytes) keep 90.0 % (89.0-91.0)",
+        "  truncated floats: at no size tried; the most is 256 dims (1,024 bytes) keep 90.0 % (89.0-91.0)",
         "",
         "note: one",
     ]

@@ -5,6 +5,7 @@ import sys
 import faiss
 import numpy as np
 import pytest
+import torch
 
 from arfc import Compressor
 from arfc.baselines import Int8
@@ -191,8 +192,15 @@ def test_bad_rows_and_factories(model, rows):
     small[7] = np.nan
     with pytest.raises(RowError, match=r"compressed vectors must be finite and not zero, got NaN or Inf in 1 row"):
         build_index(small)
-    with pytest.raises(DtypeError, match="compressed vectors must hold float16"):
-        build_index(model.compress(rows, bytes=4).packed)
+    packed = model.compress(rows, bytes=4).packed
+    for given in (packed, torch.from_numpy(packed)):
+        with pytest.raises(DtypeError, match=r"rows must be vectors or Codes, got uint8, .* model\.codes\(rows"):
+            build_index(given)
+    few = model.compress(rows[:50], dims=10)
+    with pytest.raises(ConfigError, match=r"an index that 50 rows can train, got 'IVF200,Flat' \(.*\); try 'Flat'"):
+        build_index(few, factory="IVF200,Flat")
+    with pytest.raises(ConfigError, match="an index that compares by inner product, got 'HNSW8_PQ5'; try 'Flat'"):
+        build_index(few, factory="HNSW8_PQ5")
 
 
 def test_what_cannot_be_a_token_index(model, rows):

@@ -135,6 +135,8 @@ def test_bad_rows_leave_the_database_as_it_was(
     bad = with_vectors(data, pa.array(rows, pa.list_(pa.float32())))
     with pytest.raises(error, match=match):
         write_table(database, "docs", bad, fitted_model, dims=5)
+    with pytest.raises(error, match=match):
+        write_table(database, "docs", bad, fitted_model, dims=5, overwrite=True)  # of nothing
     assert database.list_tables().tables == []
     write_table(database, "docs", data, fitted_model, dims=5)
     with pytest.raises(error, match=match):

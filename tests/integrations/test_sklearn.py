@@ -190,6 +190,9 @@ def test_the_cache_tells_fits_apart(digits, tmp_path, monkeypatch):
     for x, y in ((x_ND, y_N), (2 * x_ND, None), (x_ND.astype(np.float32), None), (x_ND[:, :63], None)):
         clone(kept).fit(x, y)
     assert len(fits) == 9
+    clone(kept).set_params(seed=np.int64(1)).fit(x_ND)  # as a grid has it: the same number
+    clone(kept).set_params(steps=np.int64(1)).fit(x_ND)
+    assert len(fits) == 9
     again = clone(kept).set_params(dims=3).fit(x_ND)
     assert len(fits) == 9
     np.testing.assert_array_equal(again.transform(x_ND), first[:, :3])

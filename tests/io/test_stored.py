@@ -154,6 +154,8 @@ def test_text_labels_become_their_place_in_sorted_order(tmp_path):
     (tmp_path / "y.txt").write_text("dog\ncat\r\n dog \nÄffchen\n", encoding="utf-8")
     assert open_labels(str(tmp_path / "y.txt"), 4).tolist() == [1, 0, 1, 2]
     assert open_labels(["dog", "cat", "dog"], 3).tolist() == [1, 0, 1]
+    (tmp_path / "one.txt").write_text("a\u2028b\nc\x0bd", encoding="utf-8")  # two lines in any editor
+    assert open_labels(tmp_path / "one.txt", 2).tolist() == [0, 1]
     (tmp_path / "bom.txt").write_text("cat\ndog\ncat\n", encoding="utf-8-sig")  # as some editors save UTF-8
     assert open_labels(tmp_path / "bom.txt", 3).tolist() == [0, 1, 0]
 

@@ -33,7 +33,7 @@ def test_a_file_has_a_text_per_line(tmp_path):
         (b"\n \n", "corpus must have 1 to 20,000 lines that are not empty, .* has 0"),
         (b"a\n" * (MOST_PASSAGES + 1), "has 20,001"),
         (b"a" * 1001, "a line of the corpus must have at most 1,000 characters, one has 1,001"),
-        (b"\xff", "corpus must be a text file in UTF-8"),
+        (b"\xff", "corpus must be UTF-8 text"),
     ],
 )
 def test_a_file_that_is_no_corpus_is_refused(tmp_path, content, match):
@@ -43,5 +43,5 @@ def test_a_file_that_is_no_corpus_is_refused(tmp_path, content, match):
 
 
 def test_a_file_that_is_missing_is_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="^corpus must be an existing file, got "):
         from_file(tmp_path / "texts.txt")

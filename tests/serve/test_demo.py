@@ -140,6 +140,20 @@ def test_a_corpus_that_could_not_be_embedded_goes_on_where_it_was(served, plain,
     assert [text for some in (inputs[0], *inputs[2:-1]) for text in some] == [one.text for one in corpus.passages]
 
 
+def test_the_failure_of_one_caller_is_not_told_to_another(served, plain, upstream_app, build, ask, until):
+    url = served(upstream_app(f"{served(plain.app)}/v1", demo=build))
+    error = {"error": {"message": "no such key", "type": "a", "param": None, "code": "b"}}
+    plain.misbehave = lambda answer: (
+        JSONResponse(error, status_code=401) if "bad" in plain.seen[-1][0]["authorization"] else answer
+    )
+    asked = {"path": "/demo/search", "query": "read a csv", "dimensions": 8}
+    assert ask(url, key="bad", **asked).json()["ready"] is False
+    until(lambda: plain.seen)
+    time.sleep(0.2)
+    assert ready(ask, url, key="good", query="read a csv", dimensions=8).status_code == 200
+    assert ask(url, key="bad", **asked).status_code == 401
+
+
 def test_a_key_is_asked_for(served, local_app, build, ask, refused):
     url = served(local_app(demo=build, api_key="right"))
     assert httpx.get(url).status_code == 200

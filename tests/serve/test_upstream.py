@@ -4,6 +4,7 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 from fastapi.responses import JSONResponse, Response
@@ -131,6 +132,59 @@ def test_the_error_form_of_older_vllm_is_understood(plain, url, ask):
     assert response.json()["error"] == {"message": "too long", "type": "BadRequestError", "param": None, "code": "400"}
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"detail": [{"msg": "too long"}, {"msg": "too many"}]}, "too long; too many"),
+        ({"detail": "bad"}, "bad"),
+        ({"error": "input too long: 9000 > 512"}, "input too long: 9000 > 512"),
+        ({"error": None}, "the upstream has refused the request with status 422"),
+        ([], "the upstream has refused the request with status 422"),
+    ],
+)
+def test_other_forms_of_a_refusal_are_passed_on(plain, url, refused, content, message):
+    plain.misbehave = lambda answer: JSONResponse(content, status_code=422)
+    assert refused(url, 422, "upstream_refused", model="small", input="a") == message
+
+
+def test_a_proxy_that_asks_to_wait(plain, url, ask):
+    plain.misbehave = lambda answer: Response("<html>", status_code=429, headers={"retry-after": "7"})
+    response = ask(url, model="small", input="a")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+
+
+def test_a_key_is_not_repeated(served, plain, url, upstream_app, ask, refused):
+    def told(answer):
+        return JSONResponse({"detail": f"wrong: {plain.seen[-1][0].get('authorization')}"}, status_code=401)
+
+    plain.misbehave = told
+    response = ask(url, key="sk-callers", model="small", input="a")
+    assert response.status_code == 401 and response.json()["error"]["message"] == "wrong: Bearer ..."
+    own = served(upstream_app(f"{served(plain.app)}/v1", key="sk-ours"))
+    message = refused(own, 502, "upstream_failed", kind="upstream_error", model="small", input="a")
+    assert message == "the upstream refuses the key of this server (401); tell who runs it"
+
+
+def test_a_key_that_is_no_header_is_refused(upstream_app):
+    with pytest.raises(ConfigError, match="^the key of the upstream must be of Latin letters, got others"):
+        upstream_app("http://127.0.0.1:1/v1", key="\N{SNOWMAN}")
+
+
+def test_requests_that_http_or_json_cannot_hold(plain, url, refused):
+    raw = '{"model": "small", "input": "a", "foo": NaN}'
+    assert "NaN" in refused(url, 400, "invalid_json", raw=raw)
+    headers = {"content-type": "application/json", "authorization": "Bearer cl\xe9".encode("latin-1")}
+    answer = httpx.post(f"{url}/v1/embeddings", content='{"model": "small", "input": "a"}', headers=headers)
+    assert answer.status_code == 200
+    assert plain.seen[-1][0]["authorization"] == "Bearer cl\xe9"
+
+
+def test_an_answer_that_cannot_be_unpacked(plain, url, refused):
+    plain.misbehave = lambda answer: Response(b"no gzip", headers={"content-encoding": "gzip"})
+    message = refused(url, 502, "upstream_invalid", kind="upstream_error", model="small", input="a")
+    assert message == "the upstream must answer in HTTP, its answer could not be read (DecodingError)"
+
+
 def test_an_answer_without_usage(plain, url, ask):
     plain.misbehave = lambda answer: {name: value for name, value in answer.items() if name != "usage"}
     assert ask(url, model="small", input="a").json()["usage"] is None
@@ -169,7 +223,20 @@ def test_a_name_that_cannot_be_learned_is_asked_for(served, plain):
             ask_name(f"http://127.0.0.1:{held.getsockname()[1]}", key=None)
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://a/v1", "http://", "http://[", "http://a/v1?key=1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:8000",
+        "ftp://a/v1",
+        "http://",
+        "http://[",
+        "http://a/v1?key=1",
+        "http://a:abc/v1",
+        "http://a:180010/v1",
+        "http://a:0",
+    ],
+)
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(ConfigError, match=r"upstream must be an address such as http://127\.0\.0\.1:8001/v1"):
         check_url(url)

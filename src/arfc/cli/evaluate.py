@@ -12,9 +12,12 @@ from arfc.cli.options import (
     features_argument,
     labels_option,
     model_option,
+    open_other,
     overwrite_option,
+    pairs_column_option,
     pairs_option,
     print_json,
+    queries_column_option,
     to_json,
 )
 
@@ -36,6 +39,8 @@ from arfc.cli.options import (
 @click.option("--json", "json_path", metavar="FILE", help="Write the scores to FILE as JSON; - is standard output.")
 @click.option("--report", "report_path", type=PATH, metavar="FILE", help="Write a page with charts to FILE (.html).")
 @column_option
+@pairs_column_option
+@queries_column_option
 @overwrite_option
 def evaluate_command(
     features: Path,
@@ -49,6 +54,8 @@ def evaluate_command(
     json_path: str | None,
     report_path: Path | None,
     column: str | None,
+    pairs_column: str | None,
+    queries_column: str | None,
     overwrite: bool,
 ) -> None:
     """Score a model on FEATURES at a ladder of sizes, next to KLT and plain truncation.
@@ -71,6 +78,8 @@ def evaluate_command(
         if target is not None and target.resolve() == report_path.resolve():
             raise click.UsageError(f"--json and --report must name two files, got {target} for both")
     opened = open_features(features, column=column)
+    partners = open_other(pairs, name="pairs", column=pairs_column, usual=column)
+    asking = open_other(queries, name="queries", column=queries_column, usual=column)
 
     from tqdm import tqdm
 
@@ -87,9 +96,9 @@ def evaluate_command(
         result = evaluate(
             model,
             opened,
-            pairs=pairs,
+            pairs=partners,
             labels=labels,
-            queries=queries,
+            queries=asking,
             qrels=qrels,
             query_ids=query_ids,
             ids=ids,

@@ -15,8 +15,10 @@ from arfc.cli.options import (
     features_argument,
     json_option,
     labels_option,
+    open_other,
     output_option,
     overwrite_option,
+    pairs_column_option,
     pairs_option,
     print_json,
     say,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of all randomness.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted fit from its last checkpoint.")
 @column_option
+@pairs_column_option
 @overwrite_option
 @json_option
 def fit_command(
@@ -54,6 +57,7 @@ def fit_command(
     seed: int,
     resume: bool,
     column: str | None,
+    pairs_column: str | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -75,6 +79,7 @@ def fit_command(
 
     overwrite = _check_outputs(out, checkpoint, resume=resume, overwrite=overwrite)
     opened = open_features(features, column=column)
+    partners = open_other(pairs, name="pairs", column=pairs_column, usual=column)
 
     from arfc.compressor import Compressor
     from arfc.config import Config, TrainConfig
@@ -83,7 +88,7 @@ def fit_command(
     started = time.perf_counter()
     model = Compressor.fit(
         opened,
-        pairs=pairs,
+        pairs=partners,
         labels=labels,
         config=Config(train=TrainConfig(known_partners=known_partners)),
         budget=budget,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from arfc.io import Features
 
 PATH = click.Path(path_type=Path)
 
@@ -18,6 +21,25 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the su
 pairs_option = click.option("--pairs", type=PATH, help="Partners of FEATURES: row i of both belongs together.")
 labels_option = click.option("--labels", type=PATH, help="Classes: integers in .npy, or .txt with one label per line.")
 column_option = click.option("--column", help="Column of a .parquet input, where several hold vectors.")
+pairs_column_option = click.option(
+    "--pairs-column", help="Column of a .parquet file of partners; --column where it has that."
+)
+queries_column_option = click.option(
+    "--queries-column", help="Column of a .parquet file of queries; --column where it has that."
+)
+
+
+def open_other(path: Path | None, *, name: str, column: str | None, usual: str | None) -> Features | None:
+    """Open the features that come beside FEATURES, from their own column, or from that of FEATURES if they have it."""
+    from arfc.io import open_features, vector_columns
+
+    if path is None:
+        if column is not None:
+            raise click.UsageError(f"--{name}-column says something of --{name}, got none; give --{name}, or drop it")
+        return None
+    if column is None and usual is not None and path.suffix.lower() == ".parquet":
+        column = usual if usual in vector_columns(path, name=name) else None
+    return open_features(path, name=name, column=column)
 
 
 def output_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from arfc.cli.options import column_option, features_argument, labels_option, model_option, pairs_option, print_json
+from arfc.cli.options import (
+    column_option,
+    features_argument,
+    labels_option,
+    model_option,
+    open_other,
+    pairs_column_option,
+    pairs_option,
+    print_json,
+)
 
 
 @click.command("plan")
@@ -17,6 +26,7 @@ from arfc.cli.options import column_option, features_argument, labels_option, mo
 @pairs_option
 @labels_option
 @column_option
+@pairs_column_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON instead.")
 def plan_command(
     features: Path,
@@ -26,6 +36,7 @@ def plan_command(
     pairs: Path | None,
     labels: Path | None,
     column: str | None,
+    pairs_column: str | None,
     as_json: bool,
 ) -> None:
     """Find the smallest size at which MODEL keeps a share of the score on FEATURES.
@@ -36,6 +47,7 @@ def plan_command(
     from arfc.io import open_features
 
     opened = open_features(features, column=column)
+    partners = open_other(pairs, name="pairs", column=pairs_column, usual=column)
 
     from tqdm import tqdm
 
@@ -49,7 +61,7 @@ def plan_command(
         def report(done: int) -> None:
             bar.update(done - bar.n)
 
-        result = plan(model, opened, keep=keep, metric=metric, pairs=pairs, labels=labels, report=report)
+        result = plan(model, opened, keep=keep, metric=metric, pairs=partners, labels=labels, report=report)
     if as_json:
         print_json(result)
     else:

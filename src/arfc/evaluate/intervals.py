@@ -40,13 +40,15 @@ def interval_and_retention(
     """Return what `interval` does, and `retention`, `retention_low`, `retention_high`.
 
     Retention is the score divided by that of the uncompressed vectors. Its interval is paired: a resample draws the
-    same queries for both. It is None where the uncompressed score, or that of a resample, is zero.
+    same queries for both; those in which the uncompressed score is zero have no share and are left out. All three are
+    None where that score itself is zero.
     """
     cell: dict[str, float | None] = {**interval(scores_Q, draws_Q=draws_Q, seed=seed)}
-    whole_R = _resampled_means(uncompressed_Q, draws_Q, seed)
-    if not (whole_R > 0).all():
+    if uncompressed_Q.mean() <= 0:
         return cell | dict.fromkeys(("retention", "retention_low", "retention_high"))
-    low, high = np.percentile(_resampled_means(scores_Q, draws_Q, seed) / whole_R, PERCENTILES)
+    whole_R = _resampled_means(uncompressed_Q, draws_Q, seed)
+    some_R = whole_R > 0
+    low, high = np.percentile(_resampled_means(scores_Q, draws_Q, seed)[some_R] / whole_R[some_R], PERCENTILES)
     retention = float(scores_Q.mean() / uncompressed_Q.mean())
     return cell | {"retention": retention, "retention_low": float(low), "retention_high": float(high)}
 

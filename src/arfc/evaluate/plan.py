@@ -166,10 +166,10 @@ class _Halves:
         self.chooses: Int64[Array, " H"] = np.sort(order_Q[: count // 2])
         self.reports: Int64[Array, " H"] = np.sort(order_Q[count // 2 :])
         for half_H in (self.chooses, self.reports):
-            # Any score of zero in a resample has no share either.
             if self.cell(uncompressed_Q, half_H)["retention"] is None:
                 raise ConfigError(
-                    f"the uncompressed score must be above 0, got about 0 for {metric}; nothing is to keep"
+                    f"the uncompressed score must be above 0, got 0 for {metric} in half of {count} queries; "
+                    "give it more rows, or another metric"
                 )
 
     def cell(self, scores_Q: Float64[Array, " Q"], half_H: Int64[Array, " H"]) -> dict[str, Any]:

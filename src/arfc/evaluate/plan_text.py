@@ -70,7 +70,7 @@ def _saving(answer: dict[str, Any]) -> str:
 def _smallest(entry: dict[str, Any]) -> str:
     if entry["smallest"]:
         return _size_and_share(entry["smallest"])
-    return f"at no size; the most is {_size_and_share(entry['best'])}" if entry["best"] else "at no size"
+    return f"at no size tried; the most is {_size_and_share(entry['best'])}" if entry["best"] else "at no size tried"
 
 
 def _size_and_share(answer: dict[str, Any]) -> str:

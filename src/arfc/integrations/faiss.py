@@ -36,6 +36,8 @@ def build_index(rows: object, *, factory: str = "Flat", ids: object = None) -> A
     or rows that can't be used; MissingExtraError.
     """
     faiss = import_faiss()
+    if str(getattr(rows, "dtype", "")).removeprefix("torch.") == "uint8":
+        raise DtypeError("rows must be vectors or Codes, got uint8, which are codes; wrap them: model.codes(rows)")
     source = rows if isinstance(rows, Codes) else open_features(rows, name="compressed vectors")
     if isinstance(source, Features):
         source.validate()
@@ -46,16 +48,29 @@ def build_index(rows: object, *, factory: str = "Flat", ids: object = None) -> A
     try:
         index = faiss.index_factory(width, factory, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
-        reason = " ".join(str(error).split("Error: ")[-1].split())
         raise ConfigError(
-            f"factory must be an index that faiss knows, got {factory!r} ({reason}); try 'Flat'"
+            f"factory must be an index that faiss knows, got {factory!r} ({_reason(error)}); try 'Flat'"
         ) from None
+    if index.metric_type != faiss.METRIC_INNER_PRODUCT:
+        raise ConfigError(f"factory must be an index that compares by inner product, got {factory!r}; try 'Flat'")
     if not index.is_trained:
-        index.train(_sample(source, count))
+        sample_nK = _sample(source, count)
+        try:
+            index.train(sample_nK)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"factory must be an index that {len(sample_nK):,} rows can train, got {factory!r} ({_reason(error)}); "
+                "try 'Flat'"
+            ) from None
     named = index if isinstance(index, faiss.IndexIDMap) else faiss.IndexIDMap(index)
     for start, block_nK in _unit_blocks(source):
         named.add_with_ids(block_nK, ids_N[start : start + len(block_nK)])
     return named
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return what faiss says, without the place in its source."""
+    return " ".join(str(error).split("Error: ")[-1].split())
 
 
 def search_index(

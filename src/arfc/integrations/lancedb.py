@@ -55,7 +55,8 @@ def write_table(
     """
     pyarrow = _import_lancedb()
     kept = resolve_dims(model.width, dims=dims)
-    if not overwrite and name in _names(database):
+    existed = name in _names(database)
+    if existed and not overwrite:
         raise OutputError(f"a table must not exist yet, got {name!r}; choose another name or overwrite it")
     reader = _reader(data)
     place = reader.schema.get_field_index(column)
@@ -85,7 +86,7 @@ def write_table(
             name, data=stream, mode="overwrite" if overwrite else "create", on_bad_vectors="null"
         )
     except BaseException:
-        if not overwrite:
+        if not existed:
             _remove_half(database, name)
         if mistakes:  # on its way through LanceDB it became a RuntimeError with a traceback as its text
             raise mistakes[0] from None

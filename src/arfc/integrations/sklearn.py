@@ -30,6 +30,13 @@ except ImportError:
 FLOATS = [np.float32, np.float64]
 
 
+def _plain(value: object) -> int:
+    """Return the whole number that numpy counts in, as in the values of a grid."""
+    if isinstance(value, np.integer):
+        return int(value)
+    raise TypeError(f"no number: {type(value).__name__}")
+
+
 class ArfcTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # bases are Any
     """Compress features to `dims` dims, float32; the dims of a smaller size are the first of a larger one.
 
@@ -147,7 +154,7 @@ class ArfcTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Return a hash of everything that decides a fit's result."""
         config = (self.config or Config()).to_dict()
         settings = [config, self.steps, self.budget, self.seed, arfc.__version__, torch.__version__]
-        digest = hashlib.sha256(json.dumps(settings).encode())
+        digest = hashlib.sha256(json.dumps(settings, default=_plain).encode())
         for array in (x_ND,) if labels_N is None else (x_ND, labels_N):
             digest.update(f"{array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)

@@ -12,6 +12,7 @@ from arfc.io.output import (
     matrix_writer,
     text_writer,
 )
+from arfc.io.parquet import vector_columns
 from arfc.io.stored import Stored, open_labels, open_packed, sniff
 from arfc.io.table import OtherColumns
 
@@ -34,4 +35,5 @@ __all__ = [
     "open_packed",
     "sniff",
     "text_writer",
+    "vector_columns",
 ]

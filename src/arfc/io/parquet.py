@@ -71,9 +71,11 @@ class ParquetMatrix:
             fitting = [(key, dtype) for key, dtype in columns.items() if dtype is not None and dtype.kind == kind]
             if len(fitting) != 1:
                 wanted = "float" if kind == "f" else "uint8"
+                option = f"--{self.name}-column" if self.name in ("pairs", "queries") else "--column"
+                cure = f"name the column ({option})"
                 raise InputError(
                     f"{self.name} must be in one list column of {wanted} values, got {len(fitting)} of them in "
-                    f"{self.path}: {listing}; {'name the column (--column)' if fitting else 'convert one column'}"
+                    f"{self.path}: {listing}; {cure if fitting else 'convert one column'}"
                 )
             return fitting[0]
         if column not in columns:

@@ -12,9 +12,10 @@ import numpy as np
 
 from arfc.errors import DtypeError, InputError, RowError, ShapeError
 from arfc.io.features import ROWS_PER_CHUNK, as_array
-from arfc.io.npy import map_npy, readable_file
+from arfc.io.npy import map_npy
 from arfc.io.parquet import ParquetMatrix, vector_columns
 from arfc.io.table import read_note
+from arfc.io.text import read_lines
 from arfc.shapes import Array, Int64, Shaped, UInt8
 
 
@@ -130,7 +131,7 @@ def _read_labels(source: object) -> Shaped[Array, "..."]:
         if path.suffix.lower() == ".npy":
             return map_npy(path, name="labels")
         if path.suffix.lower() == ".txt":
-            return _read_lines(readable_file(path, name="labels"))
+            return _read_lines(path)
         raise InputError(f"labels must be a .npy or .txt file, got {path}; write one label per line")
     if isinstance(source, (list, tuple)):
         try:
@@ -141,11 +142,7 @@ def _read_labels(source: object) -> Shaped[Array, "..."]:
 
 
 def _read_lines(path: Path) -> Shaped[Array, " N"]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"labels must be UTF-8 text, got other bytes in {path}; save it as UTF-8") from None
-    labels = [line.strip() for line in lines]
+    labels = [line.strip() for line in read_lines(path, name="labels")]
     empty = _first_empty(labels)
     if empty is not None:
         raise RowError(f"labels must have one label per line, got none in line {empty + 1} of {path}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arfc.errors import InputError
+from arfc.io.text import read_lines
 
 MOST_PASSAGES = 20_000
 MOST_CHARACTERS = 1_000
@@ -53,10 +54,7 @@ def from_file(path: Path) -> Corpus:
 
     Raises: InputError.
     """
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"corpus must be a text file in UTF-8, {path} cannot be read: {error}") from error
+    lines = [line.strip() for line in read_lines(path, name="corpus")]
     passages = [Passage("", line) for line in lines if line]
     if not 1 <= len(passages) <= MOST_PASSAGES:
         raise InputError(

@@ -65,6 +65,8 @@ class Demo:
         self._blocks: list[Array] = []
         self._rows_ND: Array | None = None
         self._embedding: asyncio.Task[None] | None = None
+        self._asked_by: Mapping[str, str] = {}
+        """The credentials that it is embedded under."""
         self._queries: OrderedDict[tuple[Any, ...], Array] = OrderedDict()
 
     async def close(self) -> None:
@@ -113,8 +115,10 @@ class Demo:
         """
         if self._embedding is not None and self._embedding.done():
             failed, self._embedding = self._embedding, None
-            failed.result()
+            if failed.exception() is not None and self._asked_by == credentials:  # another's failure is none of theirs
+                failed.result()
         if self._embedding is None:
+            self._asked_by = dict(credentials)
             self._embedding = asyncio.create_task(self._embed_all(credentials))
 
     async def _embed_all(self, credentials: Mapping[str, str]) -> None:

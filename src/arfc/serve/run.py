@@ -72,6 +72,8 @@ def bind(host: str, port: int) -> socket.socket:
         except OSError:
             bound.close()
             raise
+    except (socket.gaierror, UnicodeError):
+        raise ConfigError(f"the host must be an address of this machine, got {host!r}; try --host 127.0.0.1") from None
     except OSError as error:
         raise ConfigError(
             f"{host} port {port} must be free to listen on: {error.strerror}; try another --port"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +22,7 @@ from arfc.serve.batching import Batcher
 from arfc.serve.body import Asked
 from arfc.serve.config import ServeConfig
 from arfc.serve.encoder import CREDENTIALS, Embedded, aside, unit
-from arfc.serve.errors import ApiError, bad_upstream
+from arfc.serve.errors import ApiError, bad_upstream, invalid
 from arfc.serve.metrics import Metrics
 from arfc.shapes import Array
 
@@ -37,9 +38,10 @@ def check_url(url: str) -> str:
     Raises: ConfigError.
     """
     try:
-        parts = urlsplit(url)
+        parts, _ = urlsplit(url), httpx.URL(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
-    except ValueError:
+        good = good and parts.port != 0  # to read a port that is none is an error
+    except (ValueError, httpx.InvalidURL):
         good = False
     if not good:
         raise ConfigError(f"upstream must be an address such as http://127.0.0.1:8001/v1, got {url!r}")
@@ -53,7 +55,7 @@ def ask_name(url: str, *, key: str | None) -> str:
     """
     cure = "give the model's name with --name"
     try:
-        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        headers = {} if key is None else _bearer(key)
         response = httpx.get(f"{url}/models", headers=headers, timeout=NAME_TIMEOUT_S)
         names = sorted(str(one["id"]) for one in response.raise_for_status().json()["data"])
     except httpx.HTTPStatusError as error:
@@ -61,7 +63,7 @@ def ask_name(url: str, *, key: str | None) -> str:
         raise InputError(f"upstream must list its model, its answer to /models was {status}; {cure}") from None
     except httpx.TransportError as error:
         raise InputError(f"upstream must answer, got {type(error).__name__}; start it first, or {cure}") from None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, httpx.HTTPError):
         raise InputError(f"upstream must list its model, its answer to /models could not be read; {cure}") from None
     if len(names) != 1:
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
@@ -93,7 +95,7 @@ class UpstreamEncoder:
         self.takes_keys = key is None and config.api_key is None
         self._model = model
         self._url = f"{check_url(url)}/embeddings"
-        self._key = key
+        self._own = None if key is None else _bearer(key)
         self._timeout_s = config.upstream_timeout_s
         self._metrics = metrics
         self._connections = httpx.Limits(
@@ -126,32 +128,43 @@ class UpstreamEncoder:
         """
         # Clients of OpenAI ask for base64 unless told otherwise, so every upstream takes it; some send lists anyway.
         asks = {**asked.extras, "model": self.name, "input": asked.inputs, "encoding_format": "base64"}
-        response = await self._post(asks, self._credentials(credentials))
+        headers = self._credentials(credentials)
+        response = await self._post(asks, headers)
         if response.status_code != 200:
-            raise _refusal(response)
+            raise _refusal(response, headers, own_key=self._own is not None)
         raw = response.content
         rows_ND, usage = await aside(_read, raw, len(asked.inputs), self.width, cost=len(raw))
         rows_NK = await self.batcher.submit(list(rows_ND), dims=asked.dims)
         return Embedded(rows=unit(rows_NK), usage=usage)
 
-    async def _post(self, asks: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+    async def _post(self, asks: dict[str, Any], headers: dict[bytes, bytes]) -> httpx.Response:
         assert self._client is not None
+        try:
+            content = json.dumps(asks, allow_nan=False).encode()
+        except ValueError:
+            raise invalid(None, "the body must be JSON, which has no NaN or Infinity", code="invalid_json") from None
+        headers = {**headers, b"content-type": b"application/json"}
         try:
             # httpx's own limit is one between two bytes.
             async with asyncio.timeout(self._timeout_s):
                 with self._metrics.upstream_seconds.time():
-                    return await self._client.post(self._url, json=asks, headers=headers)
+                    return await self._client.post(self._url, content=content, headers=headers)
         except (TimeoutError, httpx.TimeoutException):
             message = f"the upstream must answer within {self._timeout_s:g} s; try again, or send fewer inputs at once"
             raise bad_upstream(message, code="upstream_timeout", status=504) from None
         except httpx.TransportError as error:
             message = f"the upstream could not be reached ({type(error).__name__}); is it running?"
             raise bad_upstream(message, code="upstream_unreachable") from None
+        except httpx.HTTPError as error:
+            message = f"the upstream must answer in HTTP, its answer could not be read ({type(error).__name__})"
+            raise bad_upstream(message, code="upstream_invalid") from None
 
-    def _credentials(self, given: Mapping[str, str]) -> dict[str, str]:
-        if self._key is not None:
-            return {"authorization": f"Bearer {self._key}"}
-        return {name: given[name] for name in CREDENTIALS if self.takes_keys and name in given}
+    def _credentials(self, given: Mapping[str, str]) -> dict[bytes, bytes]:
+        if self._own is not None:
+            return self._own
+        # Bytes as they came: httpx would refuse what is not ASCII.
+        names = [name for name in CREDENTIALS if self.takes_keys and name in given]
+        return {name.encode(): given[name].encode("latin-1") for name in names}
 
     def _compressed(self, rows: list[Array], dims: int) -> Array:
         return np.asarray(self._model.compress(np.stack(rows), dims=dims))
@@ -198,17 +211,37 @@ def _row(given: Any) -> Array:
     return row
 
 
-def _refusal(response: httpx.Response) -> ApiError:
-    """Return what a caller is told when the upstream has not answered 200."""
+def _bearer(key: str) -> dict[bytes, bytes]:
+    """Return the header of a key.
+
+    Raises: ConfigError.
+    """
+    try:
+        return {b"authorization": f"Bearer {key}".encode("latin-1")}
+    except UnicodeEncodeError:
+        message = "the key of the upstream must be of Latin letters, got others; is it the right one?"
+        raise ConfigError(message) from None
+
+
+def _refusal(response: httpx.Response, sent: Mapping[bytes, bytes], *, own_key: bool) -> ApiError:
+    """Return what a caller is told when the upstream has not answered 200; no credential that was sent is repeated."""
     status = response.status_code
-    told = _told(response)
-    if status not in PASSED_ON or told is None:
+    if own_key and status in (401, 403):  # no caller can mend that, and it is none of theirs
+        message = f"the upstream refuses the key of this server ({status}); tell who runs it"
+        return bad_upstream(message, code="upstream_failed")
+    told = _told(response, plain=status != 404)  # any server answers 404 in a few words where there is nothing
+    if status not in PASSED_ON or (told is None and status == 404):
         hint = "; does its address end in /v1?" if status == 404 else ""
         return bad_upstream(f"the upstream must answer 200, got {status}{hint}", code="upstream_failed")
+    told = told or {"message": f"the upstream has refused the request with status {status}"}
+    message = told["message"]
+    for value in sent.values():
+        for part in sorted(value.decode("latin-1").split(), key=len, reverse=True):
+            message = message.replace(part, "...") if part.lower() != "bearer" else message
     headers = {name: response.headers[name] for name in ("retry-after",) if name in response.headers}
     return ApiError(
         status,
-        told["message"][:MOST_MESSAGE],
+        message[:MOST_MESSAGE],
         code=str(told.get("code") or "upstream_refused"),
         kind=str(told.get("type") or "invalid_request_error"),
         param=None if told.get("param") is None else str(told["param"]),
@@ -217,11 +250,20 @@ def _refusal(response: httpx.Response) -> ApiError:
     )
 
 
-def _told(response: httpx.Response) -> dict[str, Any] | None:
-    """Return the error object of an answer, in OpenAI's form or that of older vLLM; None where there is none."""
+def _told(response: httpx.Response, *, plain: bool) -> dict[str, Any] | None:
+    """Return the error object of an answer; None where there is none.
+
+    It comes in OpenAI's form or that of older vLLM; `plain` takes that of FastAPI and plain texts too.
+    """
     try:
         body = from_json(response.content)
     except ValueError:
         return None
-    told = body.get("error", body) if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        return None
+    told = body.get("error", body.get("detail", body))
+    if plain and isinstance(told, list):
+        told = "; ".join(str(one["msg"]) for one in told if isinstance(one, dict) and "msg" in one)
+    if plain and isinstance(told, str) and told:
+        told = {"message": told}
     return told if isinstance(told, dict) and isinstance(told.get("message"), str) else None

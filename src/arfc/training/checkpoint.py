@@ -131,7 +131,7 @@ class Checkpoints:
         if facts["fit_id"] != self.fit_id:
             raise ConfigError(
                 f"a checkpoint can be resumed only with the data, seed and config it was made with, {path} is from "
-                "another fit; drop --resume or remove that folder"
+                "another fit; start afresh (--overwrite in place of --resume), or name another output"
             )
         state = PhaseState(**{k: facts[k] for k in STATE})
         with torch.no_grad():
