@@ -13,7 +13,7 @@ def test_info_tells_data_versions_and_the_curve(arfc, fitted):
     assert "features    1,200 rows x 24 dims\n" in text
     assert "rows used   960 to fit, 120 to choose; 120 not at all\n" in text
     assert "fit         for features, seed 0, complete\n" in text
-    assert "versions    format 3, arfc " in text
+    assert "versions    format 4, arfc " in text
     assert "\nrecall@10 on 120 validation rows (uncompressed 1.000)\n" in text
     rows = [line.split() for line in text.splitlines()]
     for row in curve["floats"]:
@@ -79,15 +79,15 @@ def test_some_facts_may_be_absent(arfc, fitted, tmp_path, gone):
     del facts[gone]
     (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
     out = arfc("info", "m").stdout
-    assert ("linear map  not told" in out) is (gone == "history") and "versions    format 3" in out
+    assert ("linear map  not told" in out) is (gone == "history") and "versions    format 4" in out
 
 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         (
-            lambda text: text.replace('"format_version": 3', '"format_version": 2'),
-            "version must be 3, got 2 in .*config",
+            lambda text: text.replace('"format_version": 4', '"format_version": 2'),
+            "version must be 4, got 2 in .*config",
         ),
         (lambda text: text.replace('"arfc"', '"other"', 1), 'must say "format": "arfc"'),
         (lambda text: text[:-3], "must be readable JSON, got .*; copy the model folder again"),
