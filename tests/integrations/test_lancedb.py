@@ -81,6 +81,14 @@ def test_search_equals_exact_search(database, data, fitted_model, small_rows, in
     assert [hit["name"][0].as_py() for hit in hits] == [f"text {row}" for row in ids[:, 0]]
 
 
+def test_the_score_stands_in_place_of_a_column_of_its_name(database, data, fitted_model, small_rows):
+    named = data.append_column("cosine", pa.array(["mine"] * 600))
+    (hits,) = search_table(
+        write_table(database, "docs", named, fitted_model, dims=5), fitted_model, small_rows[:1], k=2
+    )
+    assert hits.schema.names.count("cosine") == 1 and hits["cosine"].type == pa.float32()
+
+
 def test_search_under_a_condition(database, data, fitted_model, small_rows):
     table = write_table(database, "docs", data, fitted_model, dims=8)
     (hit,) = search_table(table, fitted_model, small_rows[:1], k=3, where="score > 280")

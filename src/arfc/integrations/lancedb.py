@@ -99,7 +99,8 @@ def search_table(
     """Return the k nearest rows of each query, best first, as a pyarrow Table; fewer where the table has fewer.
 
     Queries (Q, D) are of the original width; they are compressed to the size of the column. A result has the columns of
-    the table without the vectors, and the score as `cosine`. `where` is a condition in LanceDB's SQL.
+    the table without the vectors, and the score as `cosine`, in place of a column of that name. `where` is a condition in
+    LanceDB's SQL.
 
     Raises: SizeError for k below 1; InputError, DtypeError, ShapeError when there is no such column of vectors of this
     model; DtypeError, RowError, ShapeError for the queries; MissingExtraError.
@@ -111,7 +112,7 @@ def search_table(
     if dims > model.width:
         raise ShapeError(f"{column!r} must have at most {model.width} dims, got {dims}; was it written by this model?")
     vectors = [field.name for field in table.schema if pyarrow.types.is_fixed_size_list(field.type)]
-    others = [name for name in table.schema.names if name not in vectors]
+    others = [name for name in table.schema.names if name not in (*vectors, SCORE)]
     found = []
     for asked_K in np.asarray(model.compress(queries, dims=dims)):
         query = table.search(asked_K, vector_column_name=column).distance_type("cosine").limit(k)
