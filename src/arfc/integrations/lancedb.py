@@ -99,8 +99,8 @@ def search_table(
     """Return the k nearest rows of each query, best first, as a pyarrow Table; fewer where the table has fewer.
 
     Queries (Q, D) are of the original width; they are compressed to the size of the column. A result has the columns of
-    the table without the vectors, and the score as `cosine`, in place of a column of that name. `where` is a condition in
-    LanceDB's SQL.
+    the table without the vectors, and the score as `cosine`, in place of a column of that name. `where` is a condition
+    in LanceDB's SQL.
 
     Raises: SizeError for k below 1; InputError, DtypeError, ShapeError when there is no such column of vectors of this
     model; DtypeError, RowError, ShapeError for the queries; MissingExtraError.
