@@ -18,7 +18,6 @@ from arfc.errors import ConfigError, ModelFileError, ShapeError, SizeError
 from arfc.fingerprint import SeenRows
 from arfc.io import Features, open_features
 from arfc.io.model_folder import read_model, write_model
-from arfc.model.lengths import likely_lengths
 from arfc.model.network import Network
 from arfc.model.steady import by_blocks
 from arfc.search import open_codes, open_compressed, search
@@ -145,7 +144,7 @@ class Compressor:
         features = self.open(features)
         if bytes is None:
             kept = resolve_dims(self.width, dims=dims, ratio=ratio)
-            return ((start, self._vectors(block, dims=kept)) for start, block in features.chunks())
+            return ((start, self.network.compress_rows(block, dims=kept)) for start, block in features.chunks())
         if dims is not None or ratio is not None:
             other = "dims" if dims is not None else "ratio"
             raise SizeError(
@@ -153,7 +152,7 @@ class Compressor:
             )
         size = check_bytes(bytes, largest=self.codec.largest_bytes)
         return (
-            (start, self.codec.encode(self._vectors(block, dims=self.width), bytes_per_vector=size))
+            (start, self.codec.encode(self.network.compress_rows(block, dims=self.width), bytes_per_vector=size))
             for start, block in features.chunks()
         )
 
@@ -167,8 +166,7 @@ class Compressor:
     def decompress(self, small: object) -> np.ndarray:
         """Return features float32 (N, D) from compressed vectors of any size, or from codes; also those of a file.
 
-        Codes keep a row's direction and not its length: rows come back at the mean length of the features that the fit
-        was given.
+        Codes keep a row's direction and not its length: these come back at the mean length of the fit's features.
 
         Raises: ShapeError when the vectors are wider than D; ConfigError for codes of another model; DtypeError,
         RowError, InputError.
@@ -176,8 +174,8 @@ class Compressor:
         opened = self._compressed(small)
         if isinstance(opened, Features):
             opened.validate()
-        blocks = [block for _, block in self.decompress_blocks(opened)]
-        return np.concatenate([np.empty((0, self.width), np.float32), *blocks])
+        none = np.empty((0, self.width), np.float32)
+        return np.concatenate([none, *(block for _, block in self.decompress_blocks(opened))])
 
     def decompress_blocks(self, small: Features | Codes) -> Any:
         """Yield (first row, float32 features) in order; memory stays flat."""
@@ -295,11 +293,6 @@ class Compressor:
     def _compressed(self, small: object) -> Features | Codes:
         return open_compressed(small, self.codec, made_by=self.facts.get("tensors_sha256"))
 
-    def _vectors(self, block_ND: Array, *, dims: int) -> np.ndarray:
-        return self.network.compress_rows(block_ND, dims=dims)
-
     def _decoded(self, block_NK: Array) -> np.ndarray:
-        # The decoder knows unit rows only.
-        data, energy_D = self.facts["data"], self.network.energy_D
-        length_N1 = likely_lengths(block_NK, energy_D, mean=data["mean_norm"], spread=data["norm_spread"])
-        return by_blocks(self.network.decode, block_NK / length_N1) * length_N1
+        data = self.facts["data"]
+        return self.network.decode_rows(block_NK, mean=data["mean_norm"], spread=data["norm_spread"])

@@ -125,7 +125,7 @@ def test_another_model_does_not_decompress(arfc, refused, fitted, table):
         )  # fmt: skip
         refused(
             "decompress", "small.parquet", "-m", "other", "-o", "back.parquet",
-            match=r"small\.parquet must be decompressed by the model that made it .*, got other \(.*; name that model$",
+            match=r"small\.parquet must be read by the model that made it .*, got other \(.*; name that model$",
         )  # fmt: skip
 
 

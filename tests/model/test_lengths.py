@@ -45,3 +45,12 @@ def test_neither_guess_alone_is_better(rng, spread, dims):
 def test_a_prefix_of_zeros_has_a_length(rng):
     found = likely_lengths(np.zeros((2, 3), np.float32), ENERGY, mean=3.0, spread=0.5)
     assert np.isfinite(found).all() and (found >= 0).all()
+
+
+@pytest.mark.parametrize("dims", [1, 5, 24])
+def test_a_rows_length_depends_on_that_row_alone(rng, dims):
+    x, _, energy = prefixes(rng, spread=1, rows=333)
+    together = likely_lengths(x[:, :dims], energy, mean=3.0, spread=0.7)
+    for place in (0, 100, 332):
+        alone = likely_lengths(np.ascontiguousarray(x[place : place + 1, :dims]), energy, mean=3.0, spread=0.7)
+        np.testing.assert_array_equal(alone, together[place : place + 1])

@@ -118,7 +118,6 @@ def decompress_command(
 
     Codes keep the direction of a row and not its length. From .parquet to .parquet all other columns are kept.
     """
-    from arfc.errors import ConfigError
     from arfc.io import Features, check_matrix_output, matrix_writer, open_features, open_packed, sniff
 
     check_matrix_output(out, overwrite=overwrite)
@@ -130,13 +129,10 @@ def decompress_command(
     )
 
     from arfc.compressor import Compressor
+    from arfc.search import check_maker
 
     model = Compressor.load(model_path)
-    if stored.made_by not in (None, model.facts["tensors_sha256"]):
-        raise ConfigError(
-            f"{compressed} must be decompressed by the model that made it (tensors_sha256 {stored.made_by[:12]}...), "
-            f"got {model_path} ({model.facts['tensors_sha256'][:12]}...); name that model"
-        )
+    check_maker(compressed, stored, model.facts["tensors_sha256"], name=model_path)
     small = opened if isinstance(opened, Features) else model.codes(opened)
     # Nothing is computed before the first block is asked for, but the width is checked.
     blocks = model.decompress_blocks(small)

@@ -27,8 +27,8 @@ _QUERIES_PER_BLOCK = 64  # their candidates, decoded, stay in memory
 def build_index(rows: object, *, factory: str = "Flat", ids: object = None) -> Any:
     """Return a faiss index of compressed vectors, or of what Codes stand for, with their ids.
 
-    `rows` is what `Compressor.search` takes: compressed vectors (N, K) of any size, as an array or a file, or Codes,
-    which are decoded to full width, block by block. `factory` is any index that faiss builds from a string. Rows go in
+    `rows` are compressed vectors (N, K) of any size, as an array or a file, or Codes, which are decoded to full width,
+    block by block. `factory` is any index that faiss builds from a string. Rows go in
     at length 1 and are compared by inner product, so that scores are cosines. `ids` are whole numbers (N,); without
     them rows are numbered from 0. faiss saves and loads the index itself, with `write_index` and `read_index`.
 

@@ -17,10 +17,11 @@ from arfc.config import ModelConfig
 from arfc.model.arc import Arc
 from arfc.model.decoder import Decoder, linear_estimator
 from arfc.model.klt import Klt
+from arfc.model.lengths import likely_lengths
 from arfc.model.linear import LinearMap, rotated_dims
 from arfc.model.mos import Mos
 from arfc.model.steady import by_blocks, product, widen
-from arfc.shapes import Array, Float, Float32, Float64, Tensor
+from arfc.shapes import Array, Float, Float32, Tensor
 
 OPEN_BLOCK_ROWS = 64
 """Rows that go through ARC at once. Blocks of 256 make a fifth more rows a second, and one row takes four times as long
@@ -89,12 +90,6 @@ class Network(nn.Module):
         self.scale.copy_(size_D.clamp_min(1e-3 * float(size_D.max())))
 
     @property
-    def energy_D(self) -> Float64[Array, " D"]:
-        """Mean square of each linear coordinate of the fit's unit rows."""
-        energy_D: Array = self._covariance.diagonal().clamp_min(0).numpy()
-        return energy_D
-
-    @property
     def open_tokens(self) -> int:
         """Leading tokens for which ARC runs at all; 0 for a purely linear model."""
         return self._open
@@ -161,6 +156,18 @@ class Network(nn.Module):
         if kept == self.width:
             return product(self.invert(prefix_BK), self._inverse)
         return product(self.decoder(self.estimate(prefix_BK), prefix_BK, self.scale), self._inverse)
+
+    def decode_rows(
+        self, prefix_NK: Float32[Array, "N K"], *, mean: float, spread: float
+    ) -> Float32[Array, "N {self.width}"]:
+        """Return `decode` of prefixes of rows of any length, at the length that each tells; none depends on the others.
+
+        `mean` and `spread` are what `likely_lengths` takes.
+        """
+        energy_D: Array = self._covariance.diagonal().clamp_min(0).numpy()
+        length_N1 = likely_lengths(prefix_NK, energy_D, mean=mean, spread=spread)
+        decoded_ND: Array = by_blocks(self.decode, prefix_NK / length_N1) * length_N1
+        return decoded_ND
 
     def decode_inexact(self, full_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
         """Return features from all D coordinates when they are only near the true ones, as decoded bytes are."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from arfc.codec import Codes, NestedCodec
 from arfc.errors import ConfigError, DtypeError
-from arfc.io import Features, as_array, open_features, open_packed, sniff
+from arfc.io import Features, Stored, as_array, open_features, open_packed, sniff
 
 NAME = "compressed vectors"
 
@@ -28,11 +28,7 @@ def open_compressed(small: object, codec: NestedCodec, *, made_by: str | None) -
         return small
     if isinstance(small, (str, Path)):
         stored = sniff(small)
-        if made_by is not None and stored.made_by not in (None, made_by):
-            raise ConfigError(
-                f"{small} must be read by the model that made it (tensors_sha256 {str(stored.made_by)[:12]}...), "
-                f"got {made_by[:12]}...; use that model"
-            )
+        check_maker(small, stored, made_by, name="this one")
         if stored.codes:
             return Codes(open_packed(small, column=stored.column), codec)
         return open_features(small, name=NAME, column=stored.column)
@@ -41,6 +37,18 @@ def open_compressed(small: object, codec: NestedCodec, *, made_by: str | None) -
         if small.dtype == np.uint8:
             return Codes(small, codec)
     return open_features(small, name=NAME)
+
+
+def check_maker(path: str | Path, stored: Stored, made_by: str | None, *, name: object) -> None:
+    """Refuse a file that another model has made, where it notes that; `name` is what this one is called.
+
+    Raises: ConfigError.
+    """
+    if made_by is not None and stored.made_by not in (None, made_by):
+        raise ConfigError(
+            f"{path} must be read by the model that made it (tensors_sha256 {str(stored.made_by)[:12]}...), "
+            f"got {name} ({made_by[:12]}...); name that model"
+        )
 
 
 def open_codes(packed: object, codec: NestedCodec, *, made_by: str | None) -> Codes:

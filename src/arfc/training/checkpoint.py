@@ -81,7 +81,8 @@ class Checkpoints:
         files = [path for path in map(self._path, PHASES) if path.exists()]
         if self.resume:
             return max((self._read(path)[1]["fit_elapsed_s"] for path in files), default=0.0)
-        remove_checkpoints(self.folder)
+        for path in files:
+            path.unlink()
         return 0.0
 
     def save(

@@ -46,7 +46,8 @@ def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dic
         history[f"{phase.name}_share"] = phase.settle(run)
         unfaded = network.linear.weight.clone()
         faded = {"fade": fade(network, task, run)} if len(maps) > 1 and not run.interrupted else {}
-        keep_invertible(network)
+        if faded:
+            keep_invertible(network)
         score = overall(map_hits(network, task))
         if score > best_score:
             best, best_score = network.linear.weight.clone(), score
@@ -142,7 +143,8 @@ class LinearPhase:
                     break
         self.coefficients.copy_(best * learned)
         self.install()
-        keep_invertible(self.network)
+        if self.free and best:
+            keep_invertible(self.network)
         return best
 
     def _hits(self) -> dict[int, Tensor]:
