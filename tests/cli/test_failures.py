@@ -90,7 +90,7 @@ def test_our_own_bugs_keep_their_traceback(start, fitted):
 
 
 def test_ctrl_c_while_compressing_leaves_nothing(start, fitted, tmp_path):
-    slow = "import arfc.compressor as c, time; c.Compressor._vectors = lambda *args, **options: time.sleep(60)"
+    slow = "import arfc.model.network as n, time; n.Network.compress_rows = lambda *args, **options: time.sleep(60)"
     process = start("compress", fitted.features, "-m", fitted.model, "-o", "s.npy", "--dims", "2", before=slow)
     wait_for(lambda: os.listdir(tmp_path), process)
     process.send_signal(signal.SIGINT)
