@@ -13,8 +13,11 @@ def test_info_tells_data_versions_and_the_curve(arfc, fitted):
     assert "features    1,200 rows x 24 dims\n" in text
     assert "rows used   960 to fit, 120 to choose; 120 not at all\n" in text
     assert "fit         for features, seed 0, complete\n" in text
-    assert "versions    format 4, arfc " in text
-    assert "\nrecall@10 on 120 validation rows (uncompressed 1.000)\n" in text
+    assert "versions    format 5, arfc " in text
+    assert (
+        "\nrecall@10 of 120 validation rows among 1,080 (uncompressed 1.000);\n"
+        "codes among 120 that no codebook has seen (uncompressed 1.000)\n"
+    ) in text
     rows = [line.split() for line in text.splitlines()]
     for row in curve["floats"]:
         scores = [f"{row[name]:.3f}" for name in ("arfc", "klt", "truncation")]
@@ -79,15 +82,15 @@ def test_some_facts_may_be_absent(arfc, fitted, tmp_path, gone):
     del facts[gone]
     (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
     out = arfc("info", "m").stdout
-    assert ("linear map  not told" in out) is (gone == "history") and "versions    format 4" in out
+    assert ("linear map  not told" in out) is (gone == "history") and "versions    format 5" in out
 
 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         (
-            lambda text: text.replace('"format_version": 4', '"format_version": 2'),
-            "version must be 4, got 2 in .*config",
+            lambda text: text.replace('"format_version": 5', '"format_version": 2'),
+            "version must be 5, got 2 in .*config",
         ),
         (lambda text: text.replace('"arfc"', '"other"', 1), 'must say "format": "arfc"'),
         (lambda text: text[:-3], "must be readable JSON, got .*; copy the model folder again"),
@@ -104,6 +107,43 @@ def test_bad_configs(refused, fitted, tmp_path, change, match):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "config.json").write_text(change((fitted.model / "config.json").read_text()))
     refused("info", "m", match=match)
+
+
+@pytest.mark.parametrize(
+    ("part", "damage", "named"),
+    [
+        ("data", {"norm_range": 5}, r"data\.norm_range"),
+        ("data", {"norm_range": [1, "2"]}, r"data\.norm_range"),
+        ("data", {"mean_norm": "x"}, r"data\.mean_norm"),
+        ("data", {"mean_norm": float("nan")}, r"data\.mean_norm"),
+        ("curve", {"floats": [{}]}, r"curve\.floats"),
+        ("curve", {"bytes": [{"bytes": 8, "arfc": True, "klt": 0.5}]}, r"curve\.bytes"),
+        ("history", {"map": "free"}, r"history\.free_share"),
+        (None, {"width": -1}, "width"),
+        (None, {"width": True}, "width"),
+        (None, {"history": []}, r"history\.free_share"),
+    ],
+)
+def test_facts_out_of_range_or_of_another_type(refused, fitted, tmp_path, part, damage, named):
+    (tmp_path / "m").mkdir()
+    facts = json.loads((fitted.model / "config.json").read_text())
+    (facts if part is None else facts[part]).update(damage)
+    (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
+    refused("info", "m", match=f"missing or of another type {named}; copy the model folder again")
+
+
+def test_keys_that_it_does_not_know_are_ignored(arfc, fitted, tmp_path):
+    (tmp_path / "m").mkdir()
+    facts = json.loads((fitted.model / "config.json").read_text())
+    for row in facts["curve"]["floats"] + facts["curve"]["bytes"]:
+        row |= {"seconds": 3.5, "note": "new", "among": {"rows": 3}}
+    (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
+    assert arfc("info", "m").stdout == arfc("info", fitted.model).stdout
+
+
+def test_a_file_is_not_advised_to_be_fitted_over(refused, fitted, tmp_path):
+    for there in (fitted.features, tmp_path):
+        refused("info", there, match=rf"got {there}; name the folder that arfc fit has written\n$")
 
 
 def test_missing_model(refused):

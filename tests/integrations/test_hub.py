@@ -156,7 +156,7 @@ def test_the_card_says_what_the_model_says(fitted_model, folder):
         "rows to fit, to choose, not used",
         f"{facts['fit_rows']}, {facts['validation_rows']}, {facts['test_rows']}",
     ] in data
-    assert f"recall@10 on {fitted_model.curve['validation_rows']} validation rows" in card.text
+    assert f"recall@10 of {fitted_model.curve['validation_rows']} validation rows among " in card.text
     assert "of me/encoder of 24 dims" in card.text
     assert all(f"{name} {version}" in card.text for name, version in fitted_model.facts["versions"].items())
     code = re.search(r"```python\n(.*?)```", card.text, re.DOTALL)[1]
@@ -182,7 +182,7 @@ def test_the_card_of_another_kind_of_fit(small_rows, tiny_config, tmp_path):
     model.save(tmp_path / "model")
     card = save_card(tmp_path / "model").read_text(encoding="utf-8")
     assert "The fit has learned from labels what belongs together." in card
-    assert "mAP@R by class on " in card
+    assert "mAP@R by class of " in card
     assert "| rows | 600, of which 300 were sampled |" in card
     assert card.endswith("; seed 0; the fit was interrupted before its end.\n")
 

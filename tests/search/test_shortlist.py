@@ -42,6 +42,19 @@ def test_a_short_shortlist_loses_at_most_a_point(codec, rows, size):
     assert as_good.mean() >= 0.99
 
 
+def test_clusters_about_a_long_mean_lose_no_more():
+    """Rows of one cluster differ by little, and their stretches by as much."""
+    rng = np.random.default_rng(0)
+    spots = rng.standard_normal((30, 48)) * 0.65
+    x = spots[rng.integers(30, size=4100)] + 10 * np.eye(48)[0] + 0.4 * rng.standard_normal((4100, 48))
+    codec = NestedCodec.fit(x[:2000].astype(np.float32), rounds=5)
+    queries, codes = x[4000:].astype(np.float32), Codes(codec.encode(x[2000:4000], bytes_per_vector=12), codec)
+    exact_ids, _ = exact_search(queries, codes, k=10)
+    for only in (None, np.arange(2000)):
+        ids, _ = shortlist_search(queries, codes, k=10, shortlist=30, only=only)
+        assert recall_at_k(exact_ids, ids).mean() >= 0.99
+
+
 def test_only_the_rows_that_are_named_are_found(codec, rows):
     queries, packed = rows[2000:2010], codec.encode(rows[2100:], bytes_per_vector=6)
     only = np.sort(np.random.default_rng(0).permutation(800)[:90])
@@ -64,14 +77,15 @@ def test_a_scan_keeps_the_largest_sums(rows, size, queries, by_pairs, seed, data
     rng = np.random.default_rng(seed)
     packed = rng.integers(0, 256, (rows, size + 2), dtype=np.uint8)
     tables = rng.standard_normal((queries, size, 256)).astype(np.float32)
-    sums = tables[:, np.arange(size), packed[:, :size]].sum(axis=2)
+    stretch = rng.uniform(0.5, 2, rows).astype(np.float32)
+    sums = stretch * tables[:, np.arange(size), packed[:, :size]].sum(axis=2)
     only = np.sort(rng.permutation(rows)[: data.draw(st.integers(1, rows))]) if data.draw(st.booleans()) else None
     searched = np.arange(rows) if only is None else only
     keep = data.draw(st.integers(1, len(searched)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shortlist, "_BLOCK_ROWS", 16)
         patch.setattr(shortlist, "_PAIR_ROWS", 1 if by_pairs else 100)
-        found = scan(packed, tables, keep=keep, only=only)
+        found = scan(packed, tables, stretch[searched], keep=keep, only=only)
     assert found.shape == (queries, keep)
     for ids, scores in zip(found, sums, strict=True):
         assert len(set(ids)) == keep

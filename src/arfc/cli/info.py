@@ -44,11 +44,22 @@ def _describe(facts: dict[str, Any]) -> str:
             f"ARC         {_opening(facts)}",
             f"versions    format {facts['format_version']}, {packages}",
             "",
-            f"{curve['metric']} on {curve['validation_rows']:,} validation rows "
-            f"(uncompressed {curve['uncompressed']:.3f})",
+            _measured(curve),
             format_sizes(curve),
         ]
     )
+
+
+def _measured(curve: dict[str, Any]) -> str:
+    """Say what the scores are of; codes have a line of their own where other rows answer them."""
+    among, new = curve["answering_rows"], curve["code_answering_rows"]
+    text = (
+        f"{curve['metric']} of {curve['validation_rows']:,} validation rows among {among:,} "
+        f"(uncompressed {curve['uncompressed']:.3f})"
+    )
+    if new == among:
+        return text
+    return f"{text};\ncodes among {new:,} that no codebook has seen (uncompressed {curve['code_uncompressed']:.3f})"
 
 
 def _linear_map(history: dict[str, Any]) -> str:

@@ -13,11 +13,13 @@ from arfc.codec.basis import eigenbasis
 from arfc.codec.codes import check_packed
 from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
 from arfc.codec.kmeans import CODEWORDS
-from arfc.codec.offsets import unit_about, widened
+from arfc.codec.offsets import stretches, unit_about, widened
 from arfc.codec.product import StableProduct
 from arfc.codec.rows import check_vectors, row_norms
 from arfc.codec.scalar import ScalarCodec
-from arfc.codec.token_count import TOKEN_CHOICES, best_tokens
+from arfc.codec.smoothing import filled_up
+from arfc.codec.threads import by_threads
+from arfc.codec.token_count import TOKEN_CHOICES, best_tokens, token_choices
 from arfc.errors import ModelFileError, RowError
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import check_bytes
@@ -28,6 +30,8 @@ LEAST_DIMS_PER_TOKEN = 4
 """At more than two bits per dim scalar levels do as well."""
 FIT_ROWS = 30_000
 """Most rows that codebooks are fitted on."""
+LEVEL_ROWS = 16_384
+"""Most rows that levels of whole rows are fitted on."""
 HELD_OUT_SHARE = 0.2
 MOST_HELD_OUT_ROWS = 2_000
 """Rows apart from those, on which the levels are fitted: what joint tokens miss of rows they were fitted on is far less
@@ -40,6 +44,7 @@ TRIAL_ROUNDS = 25
 ROWS_PER_TOKEN = 100
 """Fewest rows that a token's 256 codewords are fitted on: more tokens would know the rows by heart, not their kind."""
 _TINY = 1e-20
+_STRETCHED_ROWS = 4096
 _ARRAYS = ("basis", "mean", "codebooks", "thresholds", "centroids", "order")
 
 
@@ -94,13 +99,14 @@ class NestedCodec:
         values_NK -= mean_K
         rng = np.random.default_rng([seed, 3])
         order_N = rng.permutation(len(values_NK))
+        levelled_NK = values_NK[np.sort(order_N[:LEVEL_ROWS])]
         held_out = min(MOST_HELD_OUT_ROWS, int(HELD_OUT_SHARE * len(order_N)))
         is_trial = twice and held_out > TRIAL_SHARE * len(order_N)
         fit_rows = np.sort(order_N[held_out : held_out + FIT_ROWS])
         room = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN, len(fit_rows) // ROWS_PER_TOKEN)
-        tokens = max(count for count in TOKEN_CHOICES if count <= room)
+        tokens = token_choices(room)[-1]
         if len(fit_rows) < LEAST_ROWS or tokens == 0:
-            return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
+            return cls._of_levels(basis_KK, mean_K, levelled_NK, max_bits=max_bits)
         centred_NP = np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS])
         held_HK = values_NK[np.sort(order_N[:held_out])]
         held_HP = np.ascontiguousarray(held_HK[:, :JOINT_DIMS])
@@ -117,17 +123,17 @@ class NestedCodec:
 
         def cut(tokens: int) -> NestedCodec:
             if tokens == 0:
-                return cls._of_levels(basis_KK, mean_K, values_NK, max_bits=max_bits)
+                return cls._of_levels(basis_KK, mean_K, levelled_NK, max_bits=max_bits)
             kept = joint.first(tokens)
             packed_HT = kept.encode(held_HP, tokens=tokens)
             missed_HK = held_HK - widened(kept.decode(packed_HT), held_HK.shape[1])
-            levels = ScalarCodec.fit_values(missed_HK, max_bits=max_bits)
+            levels = ScalarCodec.fit_values(filled_up(missed_HK), max_bits=max_bits)
             return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
 
         if judge is None:
             chosen = cut(best_tokens(joint, mean_K, held_HK))
         else:
-            choices = [cut(tokens) for tokens in reversed(TOKEN_CHOICES) if tokens <= joint.tokens]
+            choices = [cut(tokens) for tokens in reversed(token_choices(joint.tokens))]
             chosen = max(choices, key=judge)  # more tokens if equal
         if not is_trial or not chosen.joint.tokens:
             return chosen
@@ -185,11 +191,14 @@ class NestedCodec:
         Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
         """
         check_packed(packed_NB, largest_bytes=self.largest_bytes)
-        tokens = min(packed_NB.shape[1], self.joint.tokens)
-        values_NK = widened(self.joint.decode(packed_NB[:, :tokens]), self.width)
-        if packed_NB.shape[1] > tokens:
-            values_NK += self.levels.decode_values(packed_NB[:, tokens:])
-        return self._to_vectors(unit_about(self.mean, values_NK))
+        return self._to_vectors(unit_about(self.mean, self._offsets(packed_NB)))
+
+    def stretches(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, " N"]:
+        """Return by how much decoding stretches what each code says beside the mean, to make the row a unit vector."""
+        stretch_N = by_threads(
+            lambda block_nB: stretches(self.mean, self._offsets(block_nB)), packed_NB, block_rows=_STRETCHED_ROWS
+        )
+        return stretch_N.astype(np.float32)
 
     def to_arrays(self) -> dict[str, Array]:
         """Return everything the codec is made of, ready for safetensors."""
@@ -220,6 +229,14 @@ class NestedCodec:
                     "is the file whole?"
                 )
         return cls(basis=basis_KK, mean=mean_K, joint=JointTokens(codebooks=codebooks), levels=levels)
+
+    def _offsets(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, "N K"]:
+        """Return what codes say beside the mean."""
+        tokens = min(packed_NB.shape[1], self.joint.tokens)
+        values_NK = widened(self.joint.decode(packed_NB[:, :tokens]), self.width)
+        if packed_NB.shape[1] > tokens:
+            values_NK += self.levels.decode_values(packed_NB[:, tokens:])
+        return values_NK
 
     @property
     def _joint_dims(self) -> int:

@@ -5,25 +5,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from arfc.shapes import Array, Float32
+from arfc.shapes import Array, Float32, Float64
 
 _TINY = 1e-20
 _MOST_STRETCH = 8
 """Offsets that need more are noise around a mean that is all there is."""
 
 
+def stretches(mean_K: Float32[Array, " K"], offset_NK: Float32[Array, "N K"]) -> Float64[Array, " N"]:
+    """Return the s in 0..8 that brings each mean + s * offset to length 1, or nearest to it."""
+    offset, mean = offset_NK.astype(np.float64), mean_K.astype(np.float64)
+    square_N, along_N = np.square(offset).sum(axis=1), (offset * mean).sum(axis=1)
+    missing = max(0.0, 1 - float(np.square(mean).sum()))  # the mean of unit rows is no longer than 1
+    stretch_N: Array = (np.sqrt(along_N**2 + square_N * missing) - along_N) / np.maximum(square_N, _TINY)
+    return np.minimum(stretch_N, _MOST_STRETCH)
+
+
 def unit_about(mean_K: Float32[Array, " K"], offset_NK: Float32[Array, "N K"]) -> Float32[Array, "N K"]:
-    """Return mean + s * offset with the s in 0..8 that brings each row to length 1, or nearest to it, then made 1.
+    """Return mean + s * offset with the s of `stretches`, then made length 1.
 
     A code's offset is shorter than the row's true one. To divide the whole row by its length would stretch the mean
     too, which is known: with a strong common direction that costs a point or two of recall@10 (docs/log.md).
     """
-    offset = offset_NK.astype(np.float64)
-    mean = mean_K.astype(np.float64)
-    square_N, along_N = np.square(offset).sum(axis=1), (offset * mean).sum(axis=1)
-    missing = max(0.0, 1 - float(np.square(mean).sum()))  # the mean of unit rows is no longer than 1
-    stretch_N = (np.sqrt(along_N**2 + square_N * missing) - along_N) / np.maximum(square_N, _TINY)
-    rows = mean + np.minimum(stretch_N, _MOST_STRETCH)[:, None] * offset
+    rows = mean_K.astype(np.float64) + stretches(mean_K, offset_NK)[:, None] * offset_NK.astype(np.float64)
     norms_N = np.sqrt(np.square(rows).sum(axis=1))
     rows[norms_N <= _TINY, 0] = 1  # a code that knows no direction gets the strongest one
     norms_N[norms_N <= _TINY] = 1

@@ -22,7 +22,7 @@ def byte_tables(
 
     A joint token has the product with its codeword, exactly. A bit of a level moves its dim up or down by half of what
     parts the two sides of a cell. The stretch of a decoded row, one factor for all its
-    bytes, is left out, and so is the mean, which all rows share.
+    bytes (`NestedCodec.stretches`), is left out, and so is the mean, which all rows share.
 
     Source: look-up tables of additive quantisers (Babenko and Lempitsky, 2014); the form for nested levels is ours.
     """

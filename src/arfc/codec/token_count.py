@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from arfc.codec.joint import JointTokens
+from arfc.codec.joint import GROUP, JointTokens
 from arfc.codec.offsets import unit_about, widened
 from arfc.codec.scalar import ScalarCodec
+from arfc.codec.smoothing import filled_up
 from arfc.scores import recall_at_k, top_k
 from arfc.shapes import Array, Float32
 from arfc.sizes import byte_ladder
@@ -15,6 +16,15 @@ from arfc.sizes import byte_ladder
 TOKEN_CHOICES = (0, 4, 8, 16, 24, 32, 48)
 """Numbers of joint tokens that a code may have."""
 _NEIGHBOURS = 10
+
+
+def token_choices(most: int) -> list[int]:
+    """Return the choices up to `most`, ascending: whole groups, or what there is of less than one.
+
+    The codebooks of a group are learned for the sum of all of them; half a group is worse than one of half the size.
+    """
+    fitting = [count for count in TOKEN_CHOICES if count <= most]
+    return [count for count in fitting if count % GROUP == 0 or count == fitting[-1]]
 
 
 def best_tokens(
@@ -31,12 +41,12 @@ def best_tokens(
     own = np.arange(len(asked_QK))
     truth_QK = _nearest(asked_QK, asked_QK, own)
     best, best_score = 0, -1.0
-    for tokens in [count for count in TOKEN_CHOICES if count <= joint.tokens]:
+    for tokens in token_choices(joint.tokens):
         kept = joint.first(tokens)
         packed_HT = kept.encode(np.ascontiguousarray(held_HK[:, : kept.codebooks.shape[2]]), tokens=tokens)
         predicted_HK = widened(kept.decode(packed_HT), held_HK.shape[1])
         missed_HK = held_HK - predicted_HK
-        levels = ScalarCodec.fit_values(missed_HK[:half])
+        levels = ScalarCodec.fit_values(filled_up(missed_HK[:half]))
         scores = []
         for size in byte_ladder(held_HK.shape[1], held_HK.shape[1]):
             if size <= tokens:

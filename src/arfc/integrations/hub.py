@@ -155,13 +155,13 @@ ids, cosines = model.search(queries, codes, k=10)
 
 ## Quality
 
-{curve["metric"]} on {curve["validation_rows"]:,} validation rows, which also chose the model, so that scores on other
-rows may be lower; the uncompressed vectors have {curve["uncompressed"]:.3f}. KLT is the best linear answer without
+{curve["metric"]} of {curve["validation_rows"]:,} validation rows among {curve["answering_rows"]:,}. They also chose the
+model, so that scores on other rows may be lower; the uncompressed vectors have {curve["uncompressed"]:.3f}. KLT is the best linear answer without
 training (uncentred PCA), truncation takes the first dims as they are. **Bold** is the best of a row.
 
 {_table(curve["floats"], ["dims", "bytes", "arfc", "klt", "truncation"])}
 
-Codes, asked by uncompressed queries; KLT here is KLT + bits, a code of its coordinates by scalar levels alone:
+{_codes_asked(curve)}; KLT here is KLT + bits, a code of its coordinates by scalar levels alone:
 
 {_table(curve["bytes"], ["bytes", "arfc", "klt"])}
 
@@ -180,6 +180,17 @@ The files hold a 128-bit fingerprint of each row that the fit has used, so that 
 
 Format {facts["format_version"]}, {versions}; seed {facts["seed"]}{end}.
 """
+
+
+def _codes_asked(curve: dict[str, Any]) -> str:
+    """Say what the scores of codes are of: where codebooks have seen the rows that answer floats, others answer."""
+    asked = "Codes, asked by uncompressed queries"
+    if curve["code_answering_rows"] == curve["answering_rows"]:
+        return asked
+    return (
+        f"{asked} among {curve['code_answering_rows']:,} rows that no codebook has seen "
+        f"(uncompressed {curve['code_uncompressed']:.3f})"
+    )
 
 
 def _eighth(rows: list[dict[str, Any]], unit: str, width: int) -> int:

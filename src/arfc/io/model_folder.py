@@ -15,7 +15,7 @@ from arfc.errors import ModelFileError
 from arfc.io.folder import folder_writer
 from arfc.io.output import CONFIG_NAME, FORMAT
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 TENSORS_NAME = "model.safetensors"
 REQUIRED: dict[str, type] = {
     "width": int,
@@ -31,7 +31,8 @@ REQUIRED: dict[str, type] = {
 REQUIRED_WITHIN = {
     "data": ("rows", "sampled_rows", "mean_norm", "norm_spread", "norm_range", "common_direction", "fit_rows",
              "validation_rows", "test_rows"),
-    "curve": ("metric", "validation_rows", "uncompressed", "floats", "bytes"),
+    "curve": ("metric", "validation_rows", "answering_rows", "uncompressed", "floats", "code_answering_rows",
+              "code_uncompressed", "bytes"),
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from arfc.shapes import Float, Tensor
+from arfc.shapes import Float, Float64, Tensor
 
 
 def cayley(skew_RR: Float[Tensor, "R R"]) -> Float[Tensor, "R R"]:
@@ -57,3 +57,16 @@ class LinearMap(nn.Module):
         rows = len(block_RR)
         self.weight.copy_(torch.eye(len(self.weight)))
         self.weight[:rows, :rows] = block_RR
+
+    @torch.no_grad()
+    def after(self, basis_DD: Float[Tensor, "D D"], *, rows: int) -> Float64[Tensor, "D D"]:
+        """Return the map applied to the columns of a basis; where it leaves the dims after `rows` alone, to the others.
+
+        That is a product of a few hundred columns in place of thousands.
+        """
+        rest_DD = self.weight.clone()
+        rest_DD[:rows, :rows] = torch.eye(rows)
+        if not torch.equal(rest_DD, torch.eye(len(rest_DD))):
+            return basis_DD.double() @ self.weight.double()
+        turned_DR = basis_DD[:, :rows].double() @ self.weight[:rows, :rows].double()
+        return torch.cat([turned_DR, basis_DD[:, rows:].double()], 1)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class Network(nn.Module):
     scale: Tensor
     """(D,) root mean square of each linear coordinate over the fit rows; the unit the network sees."""
     decode_steps: Tensor
-    """() fixed-point steps that full-width decoding takes, measured on validation rows."""
+    """(1,) fixed-point steps that full-width decoding takes, measured on validation rows."""
 
     def __init__(self, width: int, config: ModelConfig) -> None:
         super().__init__()
@@ -66,22 +66,36 @@ class Network(nn.Module):
         self.decoder = Decoder(width, config.channels)
         self.register_buffer("opening", torch.zeros(open_tokens))
         self.register_buffer("scale", torch.full((width,), width**-0.5))
-        self.register_buffer("decode_steps", torch.tensor(0))
+        self.register_buffer("decode_steps", torch.zeros(1, dtype=torch.int64))
         self.refresh()
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Recompute what follows from the buffers; call after any of them changes."""
-        weight = self.linear.weight.double()
-        self._projection = (self.klt.basis.double() @ weight).float()
+        """Recompute what follows from the buffers; call after any of them changes.
+
+        What decoding alone needs, an inverse and a covariance, waits until it is asked for: training refreshes at each
+        validation, and at 3,072 dims these are most of it.
+        """
+        self._projection = self.linear.after(self.klt.basis, rows=self.rotated_dims).float()
         self._token_maps = [widen(columns) for columns in self._projection.split(self.token_width, 1)]
-        self._inverse = torch.linalg.inv(self.klt.basis.double() @ weight).float()
-        self._covariance = weight.T @ torch.diag(self.klt.energy.double()) @ weight
+        for name in ("_inverse", "_covariance"):
+            self.__dict__.pop(name, None)
         self._estimators: dict[int, Tensor] = {}
         self._steady_projection: StableProduct | None = None
         self._solutions = self.useful_solutions
         used = torch.nonzero(self.opening > 0)
         self._open = int(used.max()) + 1 if len(used) else 0
+
+    @cached_property
+    @torch.no_grad()
+    def _inverse(self) -> Tensor:
+        return torch.linalg.inv(self.linear.after(self.klt.basis, rows=self.rotated_dims)).float()
+
+    @cached_property
+    @torch.no_grad()
+    def _covariance(self) -> Tensor:
+        weight = self.linear.weight.double()
+        return (weight.T * self.klt.energy.double()) @ weight
 
     @torch.no_grad()
     def set_scale(self) -> None:

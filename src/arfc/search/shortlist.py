@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -24,6 +25,8 @@ TABLE_BYTES = 32
 _BLOCK_ROWS = 1 << 17
 _PAIR_ROWS = 1 << 18
 """From so many rows on two bytes are looked up at once: the tables of pairs take as long as a scan of some 100,000."""
+_KNOWN: WeakKeyDictionary[Codes, Float32[Array, " N"]] = WeakKeyDictionary()
+"""Stretches of all rows of codes that were searched, by their first `TABLE_BYTES` bytes."""
 _GROUP = 8
 """Queries whose tables are held at once; of each, a pair of bytes has 256 KB."""
 
@@ -51,7 +54,8 @@ def shortlist_search(
         raise SizeError(f"shortlist must be a whole number of at least k = {k}, got {shortlist!r}; try {20 * k}")
     unit_QK = unit_rows(queries_QK, name="queries")
     tables_QBC = byte_tables(codec, unit_QK, bytes_per_vector=min(codes.bytes_per_vector, TABLE_BYTES))
-    found_QS = scan(codes.packed, tables_QBC, keep=min(int(shortlist), searched), only=only)
+    stretch_M = _stretches(codes, bytes_per_vector=tables_QBC.shape[1], only=only)
+    found_QS = scan(codes.packed, tables_QBC, stretch_M, keep=min(int(shortlist), searched), only=only)
     ids_Qk, scores_Qk = np.empty((len(unit_QK), k), np.int64), np.empty((len(unit_QK), k), np.float32)
     for query, ids_S in enumerate(np.sort(found_QS, axis=1)):
         rows_SK = unit_rows(codec.decode(np.asarray(codes.packed[ids_S])))
@@ -60,15 +64,29 @@ def shortlist_search(
     return ids_Qk, scores_Qk
 
 
+def _stretches(codes: Codes, *, bytes_per_vector: int, only: Int64[Array, " M"] | None) -> Float32[Array, " M"]:
+    """Return the stretches of the searched rows, by the bytes that are read; those of all rows are computed once."""
+    assert isinstance(codes.codec, NestedCodec)
+    known_N = _KNOWN.get(codes)
+    if known_N is None and only is not None:
+        return codes.codec.stretches(np.asarray(codes.packed[only, :bytes_per_vector]))
+    if known_N is None:
+        known_N = _KNOWN[codes] = codes.codec.stretches(codes.packed[:, :bytes_per_vector])
+    return known_N if only is None else known_N[only]
+
+
 def scan(
     packed_NB: UInt8[Array, "N _"],
     tables_QBC: Float32[Array, "Q B C"],
+    stretch_M: Float32[Array, " M"],
     *,
     keep: int,
     only: Int64[Array, " M"] | None = None,
 ) -> Int64[Array, "Q {keep}"]:
-    """Return the `keep` rows of each query with the largest sums of table entries, in no order; of `only` these rows.
+    """Return the `keep` rows of each query with the largest sums of table entries times their stretch, in no order.
 
+    With `only` these rows are searched, whose stretches are given. Where the mean is long or rows lie in clusters,
+    stretches tell neighbours apart: without them a shortlist of 200 keeps .78 of ten neighbours (docs/log.md).
     Among many rows two bytes are looked up at once, in tables of 65,536 sums that stay in the second cache. Blocks of
     rows run by threads.
     """
@@ -84,6 +102,7 @@ def scan(
             rows_n = slice(start, start + _BLOCK_ROWS) if only is None else only[start : start + _BLOCK_ROWS]
             block_nB = np.asarray(packed_NB[rows_n, :size])
             sums_qn = _sums(_pairs(block_nB) if by_pairs else np.ascontiguousarray(block_nB.T), tables_qHP)
+            sums_qn *= stretch_M[start : start + len(block_nB)]
             place_qS = _largest(sums_qn, min(keep, len(block_nB)))
             ids_qS = start + place_qS if only is None else only[start + place_qS]
             return ids_qS, np.take_along_axis(sums_qn, place_qS, axis=1)

@@ -44,11 +44,11 @@ def fit_codecs(
     klt_ND = chosen_ND @ network.klt.basis
     codebooks_s = CODEBOOK_SHARE * budget_s
     pace = run.pace("codes", budget_s=min(codebooks_s, QUICK_CODEC_S) if run.interrupted else codebooks_s)
-    scored = [compress_blocks(network, unit_ND, dims=network.width) for unit_ND in task.scored]
+    scored = [compress_blocks(network, unit_ND, dims=network.width) for unit_ND in task.of_codes.scored]
     sizes = [size for size in byte_ladder(network.width, network.width) if size <= JUDGED_BYTES]
 
     def judge(codec: NestedCodec) -> float:
-        return float(np.mean(list(coded_scores(task, scored, codec, sizes).values())))
+        return float(np.mean(list(coded_scores(task.of_codes, scored, codec, sizes).values())))
 
     ours = NestedCodec.fit(
         ours_ND.numpy(),

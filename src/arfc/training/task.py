@@ -40,6 +40,8 @@ ANSWERING_FIT_ROWS = 8_000
 """Most fit rows (with pairs, of each side) that answer beside all validation rows. Ten neighbours among a few hundred
 rows are far away: scored on those alone, a map that serves near neighbours looks worse than the KLT; and few partners
 are found so easily that overfitting does not show (docs/log.md)."""
+LEAST_ALONE = 100
+"""Fewest distinct validation rows that answer codes without fit rows."""
 FLOOR_LOSS = 0.003
 """Largest loss of recall@10 against its floor that one size may have: what the package promises."""
 SURE = 1.64
@@ -72,9 +74,17 @@ class Batch:
 class Task:
     """Deal batches of the fit rows and score on the validation rows."""
 
-    def __init__(self, fit: Rows, validation: Rows, config: TrainConfig, *, seed: int) -> None:
+    def __init__(
+        self,
+        fit: Rows,
+        validation: Rows,
+        config: TrainConfig,
+        *,
+        seed: int,
+        answering_fit_rows: int = ANSWERING_FIT_ROWS,
+    ) -> None:
         rng = np.random.default_rng([seed, 2])
-        answering = np.sort(rng.permutation(len(fit))[:ANSWERING_FIT_ROWS])
+        answering = np.sort(rng.permutation(len(fit))[:answering_fit_rows])
         self.fit = fit
         self.validation = validation.take(rng.permutation(len(validation)))  # the first ones ask; files may be sorted
         self.config = config
@@ -83,6 +93,7 @@ class Task:
         self.noise = config.input_noise * min(1, NOISE_ROWS / len(fit))
         """Length of the noise on a unit row of a supervised batch."""
         asking = distinct(self.validation.features)
+        self._alone = len(asking)
         self.answering = torch.cat([asking, distinct(fit.features[torch.from_numpy(answering)])])
         """Rows that answer validation queries, each once: copies tie for a place. The validation rows come first."""
         self.queries = min(SCORE_QUERIES, len(validation) if self.supervised else len(asking))
@@ -193,6 +204,18 @@ class Task:
         if rows.partners is not None and others.partners is not None:
             return [torch.cat([rows.features, others.features]), torch.cat([rows.partners, others.partners])]
         return [rows.features if rows.labels is not None else self.answering]
+
+    @functools.cached_property
+    def of_codes(self) -> Task:
+        """The task that codes are scored on: fit rows, which codebooks know by heart, do not answer.
+
+        Known partners do, for those that a model meets later are the same; and so do all where validation rows are too
+        few to be each other's neighbours, for then fit rows are too few for codebooks.
+        """
+        known = self.validation.partners is not None and self.config.known_partners
+        if self.validation.labels is not None or known or self._alone < LEAST_ALONE:
+            return self
+        return Task(self.fit, self.validation, self.config, seed=self.seed, answering_fit_rows=0)
 
     @property
     def judged_sizes(self) -> tuple[int, ...]:

@@ -1,0 +1,25 @@
+"""More rows from few, for what would else know them by heart."""
+# N rows, K dims
+
+from __future__ import annotations
+
+import numpy as np
+
+from arfc.shapes import Array, Float32
+
+ROWS = 2_000
+"""Rows that levels need: with up to 256 cells per dim, the narrow ones know just the rows that they were cut between."""
+
+
+def filled_up(values_NK: Float32[Array, "N K"], *, rows: int = ROWS) -> Float32[Array, "_ K"]:
+    """Return the rows, if they are fewer than `rows` in copies with noise, as wide as a kernel density has it.
+
+    Source: smoothed bootstrap (Efron, 1979) with the rule of thumb of Silverman (1986) for the width.
+    """
+    copies = -(-rows // len(values_NK))
+    if copies == 1:
+        return values_NK
+    noise = np.random.default_rng(0).standard_normal((copies, *values_NK.shape), dtype=np.float32)
+    width_K = values_NK.std(axis=0) * np.float32(len(values_NK) ** -0.2)
+    filled: Array = (values_NK + width_K * noise).reshape(-1, values_NK.shape[1])
+    return filled
