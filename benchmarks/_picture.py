@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from _records import Table
-from _verdict import compared, label
+from _records import Line
+from _verdict import label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,45 +37,46 @@ STYLES = {
     ("floats", "truncation"): ("#8a939e", "--", 1.4),
 }
 """Colour, dashes and width: a colour per method, codes solid and floats dashed; mid-tones that both pages bear."""
+OTHERS = (("#1f9aa8", "-", 1.4), ("#8f7a2e", "-", 1.4))
+"""Of lines that are drawn because they are ahead somewhere."""
 TICKS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
-def draw(table: Table, path: Path, *, title: str, theme: Theme) -> None:
-    """Write the picture of the lines in `STYLES` that the table has."""
+def draw(metric: str, lines: Sequence[Line], path: Path, *, title: str, theme: Theme) -> None:
+    """Write the picture of these lines, the first in front; those without a style of their own share `OTHERS`."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    lines = {(line.form, line.method): line for line in compared(table) if (line.form, line.method) in STYLES}
+    others = iter(OTHERS)
+    styled = [(line, STYLES.get((line.form, line.method)) or next(others, OTHERS[-1])) for line in lines]
     with matplotlib.rc_context({"svg.hashsalt": "arfc", "font.family": "DejaVu Sans", "text.color": theme.ink}):
-        figure = Figure(figsize=(8.4, 4.4), layout="constrained", facecolor=theme.page)
+        figure = Figure(figsize=(7.2, 5.4), layout="constrained", facecolor=theme.page)
         axes = figure.add_subplot(facecolor=theme.page)
-        for key, (colour, dashes, width) in reversed(STYLES.items()):
-            if key not in lines:
-                continue
-            cells = list(lines[key].cells.values())
+        for line, (colour, dashes, width) in reversed(styled):
+            cells = list(line.cells.values())
             sizes, scores = [cell.bytes for cell in cells], [cell.score.value for cell in cells]
             band = [cell.score.low for cell in cells], [cell.score.high for cell in cells]
             above = 10 - width  # thin lines lie above thick ones, so that none is hidden
             axes.fill_between(sizes, *band, color=colour, alpha=0.18, linewidth=0, zorder=above)
             axes.plot(
                 sizes, scores, dashes, color=colour, linewidth=width, marker="o", markersize=3.4,
-                markeredgecolor=theme.page, markeredgewidth=0.5, label=label(lines[key]), zorder=above,
+                markeredgecolor=theme.page, markeredgewidth=0.5, label=label(line), zorder=above,
             )  # fmt: skip
-        every = [size for line in lines.values() for size in line.cells]
+        every = [size for line in lines for size in line.cells]
         ticks = [tick for tick in TICKS if min(every) <= tick <= max(every)]
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.set_ylim(bottom=0)
-        axes.set_title(title, loc="left", fontsize=11, color=theme.ink)
-        axes.set_xlabel("bytes per vector", fontsize=10.5, color=theme.ink)
-        axes.set_ylabel(table.metric, fontsize=10.5, color=theme.ink)
-        axes.tick_params(colors=theme.ink, labelsize=10, length=0)
+        axes.set_title(title, loc="left", fontsize=12, color=theme.ink)
+        axes.set_xlabel("bytes per vector", fontsize=12, color=theme.ink)
+        axes.set_ylabel(metric, fontsize=12, color=theme.ink)
+        axes.tick_params(colors=theme.ink, labelsize=11.5, length=0)
         axes.grid(color=theme.grid, linewidth=0.6, alpha=0.7)
         axes.spines[:].set_visible(False)
         handles, names = axes.get_legend_handles_labels()
         axes.legend(
-            handles[::-1], names[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=10,
-            labelcolor=theme.ink, handlelength=2.4, labelspacing=0.7,
+            handles[::-1], names[::-1], loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, fontsize=11,
+            labelcolor=theme.ink, handlelength=2.4, labelspacing=0.5, ncols=3,
         )  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="svg", metadata={"Date": None})

@@ -49,6 +49,8 @@ class Cell:
     score: Interval
     retention: Interval | None
     """Share of the uncompressed score; None where that is zero."""
+    seeds: int
+    """How many it is the mean of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,6 +264,7 @@ def _cell(seeds: list[list[dict[str, Any]]], size: int, dims: int | None) -> Cel
         dims=dims,
         score=pooled([[_interval(cell, "") for cell in folds] for folds in seeds]),
         retention=pooled([[_interval(cell, "retention_") for cell in folds] for folds in seeds]) if kept else None,
+        seeds=len(seeds),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from _page import page
@@ -25,6 +26,8 @@ README_LINES = (
     ("floats", "klt"),
 )
 """What the README's table has; whatever is best at one of its sizes is added, so that no lost size is hidden."""
+RANDOM = {"lsq", "rq", "opq", "pq", "rabitq", "turboquant", "random rotation"}
+"""Classic methods whose fits depend on a seed."""
 PICTURE = "docs/images/quality{}.svg"
 
 
@@ -41,7 +44,8 @@ def render(root: Path) -> None:
         readme, table = root / "README.md", main_tables(quoted)[0]
         texts[readme] = with_blocks(readme.read_text(encoding="utf-8"), readme_blocks(quoted, table))
         for name, theme in THEMES.items():
-            draw(table, root / PICTURE.format(name), title=title(quoted), theme=theme)
+            path = root / PICTURE.format(name)
+            draw(table.metric, _drawn(table), path, title=title(quoted), theme=theme)
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8")
 
@@ -64,13 +68,13 @@ def readme_blocks(study: Study, table: Table) -> dict[str, str]:
     """Return the bodies of the README's blocks."""
     lines = readme_lines(table)
     sizes = [size for size in README_BYTES if any(size in line.cells for line in lines)]
-    seeds = len({record["seed"] for record in study.records if record["kind"] == "ours"})
     metric = table.metric[0].upper() + table.metric[1:]
     said = (
         f"{metric} on held-out rows of {title(study)}, by bytes per vector: {table.queries:,} queries, "
-        f"{'one seed' if seeds == 1 else f'mean of {seeds} seeds'}. **Bold** is the best of a column, † lies within "
-        f"its 95 % interval.{_stands(table)}"
+        f"{_seeds(lines)}. **Bold** is the best of a column, † lies within its 95 % interval.{_stands(table)}"
     )
+    if any("arfc's code" in label(line) for line in lines):
+        said += " “arfc's code” is our byte code of the vectors of another model."
     text = [
         wrapped(said),
         "",
@@ -79,7 +83,7 @@ def readme_blocks(study: Study, table: Table) -> dict[str, str]:
         "Other sets, labels and pairs, learned baselines, intervals, times and every losing cell:",
         "[docs/results.md](docs/results.md).",
     ]
-    names = "; ".join(label(line) for line in compared(table) if (line.form, line.method) in STYLES)
+    names = "; ".join(label(line) for line in _drawn(table))
     light, dark = PICTURE.format(""), PICTURE.format("-dark")
     picture = [
         "<picture>",
@@ -101,15 +105,39 @@ def readme_lines(table: Table) -> list[Line]:
     return [by_key[key] for key in dict.fromkeys([*README_LINES, *winners]) if key in by_key]
 
 
+def _drawn(table: Table) -> list[Line]:
+    """Return the lines of the picture: those that have a style, then the README's others."""
+    by_key = {(line.form, line.method): line for line in compared(table)}
+    styled = [by_key[key] for key in STYLES if key in by_key]
+    return styled + [line for line in readme_lines(table) if (line.form, line.method) not in STYLES]
+
+
+def _seeds(lines: Sequence[Line]) -> str:
+    """Say of how many seeds arfc is the mean, and which random methods have fewer, whose intervals are too narrow."""
+    of = {label(line): min(cell.seeds for cell in line.cells.values()) for line in lines if _is_random(line)}
+    most = max(of.values(), default=1)
+    fewer = [name for name, seeds in of.items() if seeds < most]
+    if most == 1:
+        return "one seed"
+    less = f"; {listed(fewer)} of fewer, which leaves the spread of seeds out of the interval" if fewer else ""
+    return f"mean of {most} seeds{less}"
+
+
+def _is_random(line: Line) -> bool:
+    return line.kind in ("ours", "learned") or line.method in RANDOM
+
+
 def _stands(table: Table) -> str:
-    """Say where arfc is best and where it is not, among all methods measured."""
+    """Say where arfc is best and where it is not, among all methods measured, and what of it may be chance."""
     every = standings(table, README_BYTES)
     best = [one.bytes for one in every if not one.better and not one.level]
     level = [one.bytes for one in every if not one.better and one.level]
     lost = [f"{one.bytes} (to {label(one.better[0][0])})" for one in every if one.better]
     parts = [(best, "is best at {} bytes"), (level, "is level with the best at {}"), (lost, "loses at {}")]
     said = [text.format(listed(sizes)) for sizes, text in parts if sizes]
-    return f" Of all methods measured, arfc {', '.join(said)}." if said else ""
+    clear = [one.bytes for one in every if one.clear]
+    beyond = f"at {listed(clear)} bytes alone" if clear else "nowhere"
+    return f" Of all methods measured, arfc {', '.join(said)}; the intervals part {beyond}." if said else ""
 
 
 if __name__ == "__main__":

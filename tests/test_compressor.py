@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from arfc import Codes, Compressor
+from arfc.config import TrainConfig
 from arfc.errors import (
     ConfigError,
     DtypeError,
@@ -16,6 +17,8 @@ from arfc.errors import (
     ShapeError,
     SizeError,
 )
+from arfc.io import open_features
+from arfc.training.rows import read_rows
 
 
 def test_facts_tell_what_was_fitted(fitted_model, small_rows):
@@ -154,8 +157,8 @@ def test_sizes_that_do_not_exist(fitted_model, small_rows):
         ({"ratio": 25}, "^ratio must leave at least one of 24 dims, got 25"),
         ({"bytes": 0}, "^bytes must be between 1 and 24, got 0"),
         ({"bytes": 25}, "^bytes must be between 1 and 24, got 25"),
-        ({}, "^exactly one of dims and ratio must be given, got neither"),
-        ({"dims": 3, "ratio": 2}, "^exactly one of dims and ratio must be given, got both"),
+        ({}, "^exactly one of dims, ratio and bytes must be given, got none; try dims=6"),
+        ({"dims": 3, "ratio": 2}, "^exactly one of dims, ratio and bytes must be given, got dims and ratio; drop one"),
         ({"dims": 3, "bytes": 4}, "^exactly one of dims, ratio and bytes must be given, got bytes and dims"),
         ({"ratio": 3, "bytes": 4}, "^exactly one of dims, ratio and bytes must be given, got bytes and ratio"),
     ]:
@@ -190,17 +193,44 @@ def test_seeds_are_whole_numbers(small_rows, tiny_config, seed):
         Compressor.fit(small_rows, config=tiny_config(), seed=seed)
 
 
-@pytest.mark.parametrize("call", ["compress", "decompress", "queries"])
+@pytest.mark.parametrize("call", ["compress", "queries", "rows"])
 def test_bad_rows_are_named(fitted_model, small_rows, call):
     x = small_rows.copy()
     x[[3, 500], 2], x[77, 0], x[8] = np.nan, np.inf, 0
     run = {
         "compress": lambda: fitted_model.compress(x, dims=3),
-        "decompress": lambda: fitted_model.decompress(x),
         "queries": lambda: fitted_model.search(x, small_rows),
+        "rows": lambda: fitted_model.search(small_rows, x),
     }[call]
     with pytest.raises(RowError, match=r"NaN or Inf in 3 rows \(rows 3, 77, 500\) and only zeros in 1 row \(row 8\)"):
         run()
+
+
+@pytest.mark.parametrize("dims", [3, 24])
+def test_rows_that_are_cut_to_zeros_are_decompressed_to_zeros(opened_model, small_rows, dims):
+    """`compress` keeps nothing of a row that has nothing in the first dims; the other rows must come back."""
+    small = opened_model.compress(small_rows[:50], dims=dims)
+    small[[7, 49]] = 0
+    small[8] = 1e-30
+    back = opened_model.decompress(small)
+    assert np.isfinite(back).all() and not back[[7, 49]].any()
+    others = np.setdiff1d(np.arange(50), [7, 8, 49])
+    np.testing.assert_array_equal(back[others], opened_model.decompress(small[others]))
+    small[3, 1] = np.nan
+    with pytest.raises(RowError, match=r"compressed vectors must be finite .*, got NaN or Inf in 1 row \(row 3\); rem"):
+        opened_model.decompress(small)
+
+
+def test_opened_columns_are_taken_everywhere(fitted_model, small_rows, tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pa.table({"image": list(small_rows), "text": list(small_rows[::-1])})
+    pq.write_table(table, tmp_path / "x.parquet")
+    opened = open_features(tmp_path / "x.parquet", column="text")
+    small = fitted_model.compress(opened, dims=9)
+    np.testing.assert_array_equal(small, fitted_model.compress(small_rows[::-1], dims=9))
+    assert fitted_model.search(opened, small, k=1)[0][:, 0].tolist() == list(range(600))
+    rows, data = read_rows(opened, opened, None, TrainConfig(), seed=0)
+    assert (len(rows), data["rows"]) == (600, 600)
 
 
 def test_fit_refuses_a_bad_call_before_any_work(small_rows, tiny_config, tmp_path):

@@ -143,7 +143,6 @@ def test_load_refuses_facts_of_another_type(folder, name, value):
     "change",
     [
         lambda facts: facts.update(width=25),
-        lambda facts: facts.update(width=0),
         lambda facts: facts["config"]["model"].update(channels=32),
         lambda facts: facts["config"]["model"].update(solutions=1),
         lambda facts: facts["config"]["model"].update(tokens=0),

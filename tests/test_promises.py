@@ -289,7 +289,8 @@ def test_bad_rows_are_named_before_any_work(opened_model, small_rows, tiny_confi
         "search": lambda: opened_model.search(x, small_rows),
         "search in": lambda: opened_model.search(small_rows, x),
     }[call]
-    with pytest.raises(RowError, match=r"NaN or Inf in 2 rows \(rows 5, 77\) and only zeros in 1 row \(row 400\)"):
+    zeros = "" if call == "decompress" else r" and only zeros in 1 row \(row 400\)"  # what compressing may leave
+    with pytest.raises(RowError, match=rf"NaN or Inf in 2 rows \(rows 5, 77\){zeros}; remove"):
         run()
     assert heard == []
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arfc.errors import ConfigError, SizeError
-from arfc.sizes import byte_ladder, check_bytes, float_ladder, parse_duration, resolve_dims
+from arfc.sizes import byte_ladder, check_bytes, check_one_size, float_ladder, parse_duration, resolve_dims
 
 widths = st.integers(1, 5000)
 
@@ -72,6 +72,15 @@ def test_ratio_must_be_a_number(ratio):
 def test_exactly_one_size(given_sizes, got):
     with pytest.raises(SizeError, match=f"exactly one of dims and ratio must be given, got {got}"):
         resolve_dims(384, **given_sizes)
+
+
+def test_exactly_one_of_three_sizes():
+    for size in ({"dims": 3}, {"ratio": 0}, {"bytes": 9}):
+        check_one_size(64, **({"dims": None, "ratio": None, "bytes": None} | size))
+    with pytest.raises(SizeError, match="^exactly one of dims, ratio and bytes must be given, got none; try dims=16$"):
+        check_one_size(64, dims=None, ratio=None, bytes=None)
+    with pytest.raises(SizeError, match="must be given, got dims and bytes; drop one of them$"):
+        check_one_size(64, dims=3, ratio=None, bytes=4)
 
 
 @pytest.mark.parametrize("number", [0, 49, -3])

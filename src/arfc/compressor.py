@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,14 @@ import torch
 import arfc
 from arfc.codec import Codes, NestedCodec
 from arfc.config import Config, check_seed
-from arfc.errors import ConfigError, ModelFileError, ShapeError, SizeError
+from arfc.errors import ConfigError, ModelFileError, ShapeError
 from arfc.fingerprint import SeenRows
 from arfc.io import Features, open_features
 from arfc.io.model_folder import read_model, write_model
 from arfc.model.network import Network
 from arfc.model.steady import by_blocks
 from arfc.search import open_codes, open_compressed, search
-from arfc.sizes import check_bytes, parse_duration, resolve_dims
+from arfc.sizes import check_bytes, check_one_size, parse_duration, resolve_dims
 from arfc.training.checkpoint import Checkpoints
 from arfc.training.codecs import fit_codecs
 from arfc.training.curve import measure_curve
@@ -40,6 +40,7 @@ TRAINING_SHARE = 0.6
 class Compressor:
     """Compress feature vectors to any number of dims or bytes with one fitted model.
 
+    Features, partners, queries and compressed vectors are arrays, tensors, or paths of `.npy` or `.parquet` files.
     Source: arXiv 2602.11494; docs/method.md sets its symbols beside ours.
     """
 
@@ -57,7 +58,10 @@ class Compressor:
 
     @property
     def curve(self) -> dict[str, Any]:
-        """Quality at a ladder of sizes, measured on validation rows, next to the KLT and plain truncation."""
+        """Quality at a ladder of sizes, asked by validation rows, next to the KLT and plain truncation.
+
+        Floats are scored among validation and fit rows, codes among rows that no codebook has seen (docs/method.md).
+        """
         return dict(self.facts["curve"])
 
     @classmethod
@@ -75,14 +79,14 @@ class Compressor:
         checkpoint: str | Path | None = None,
         resume: bool = False,
     ) -> Compressor:
-        """Fit a model on features (N, D), with partners (N, D) or integer labels (N,) where there are any.
+        """Fit a model on at least 100 rows, with their partners or class labels where there are any.
 
         `budget` ("5m", or seconds) is the time of the whole fit; `steps` scales the phases to that many steps in all;
         without either the config's steps run. `progress` shows a bar (None: only on a terminal) or is called after each
         step. Checkpoints go to the folder `checkpoint`; `resume` goes on from the last one. Ctrl-C ends training and
         keeps the best model so far; a second one raises KeyboardInterrupt.
 
-        Shapes: x (N, D) float; pairs (N, D) float; labels (N,) integer.
+        Shapes: x and pairs (N, D) float; labels (N,) integer or text, also a list or a `.txt` file.
         Raises: ShapeError, DtypeError, RowError, InputError, ConfigError.
         """
         from arfc.progress import reporter
@@ -125,8 +129,7 @@ class Compressor:
         """Return vectors float32 (N, K) for `dims` or `ratio` (K = D / ratio), or Codes for `bytes` per vector.
 
         Shapes: x (N, D).
-        Raises: SizeError for a size that does not exist or not exactly one of the three; ShapeError, DtypeError,
-        RowError.
+        Raises: SizeError for no such size, or not one of the three; ShapeError, DtypeError, RowError, InputError.
         """
         features = self.open(x)
         features.validate()
@@ -136,20 +139,16 @@ class Compressor:
 
     def compress_blocks(
         self, features: Features, *, dims: int | None = None, ratio: float | None = None, bytes: int | None = None
-    ) -> Any:
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (first row, block) with float32 vectors or uint8 packed codes, in order; memory stays flat.
 
         Raises: as `compress`, before the first block.
         """
         features = self.open(features)
+        check_one_size(self.width, bytes=bytes, dims=dims, ratio=ratio)
         if bytes is None:
             kept = resolve_dims(self.width, dims=dims, ratio=ratio)
             return ((start, self.network.compress_rows(block, dims=kept)) for start, block in features.chunks())
-        if dims is not None or ratio is not None:
-            other = "dims" if dims is not None else "ratio"
-            raise SizeError(
-                f"exactly one of dims, ratio and bytes must be given, got bytes and {other}; drop one of them"
-            )
         size = check_bytes(bytes, largest=self.codec.largest_bytes)
         return (
             (start, self.codec.encode(self.network.compress_rows(block, dims=self.width), bytes_per_vector=size))
@@ -168,17 +167,19 @@ class Compressor:
 
         Codes keep a row's direction and not its length: these come back at the mean length of the fit's features.
 
-        Raises: ShapeError when the vectors are wider than D; ConfigError for codes of another model; DtypeError,
-        RowError, InputError.
+        Raises: ShapeError for over D dims; ConfigError for another model's codes; DtypeError, RowError, InputError.
         """
         opened = self._compressed(small)
         if isinstance(opened, Features):
-            opened.validate()
+            opened.validate(zeros=True)
         none = np.empty((0, self.width), np.float32)
         return np.concatenate([none, *(block for _, block in self.decompress_blocks(opened))])
 
-    def decompress_blocks(self, small: Features | Codes) -> Any:
-        """Yield (first row, float32 features) in order; memory stays flat."""
+    def decompress_blocks(self, small: Features | Codes) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (first row, float32 features) in order; memory stays flat. Rows of zeros stay zeros.
+
+        Raises: ShapeError for vectors wider than D, before the first block.
+        """
         if isinstance(small, Codes):
             length = np.float32(self.facts["data"]["mean_norm"])
             rows = range(0, len(small), 8192)
@@ -194,12 +195,12 @@ class Compressor:
     def search(
         self, queries: object, rows: object, *, k: int = 10, shortlist: int | None = None, only: object = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return ids and cosines (Q, k) of the nearest rows, best first, exact over the compressed rows.
+        """Return ids and cosines (Q, k) of the nearest compressed rows, best first; exact unless `shortlist` is given.
 
         `only` limits the search to some rows: their ids, or one bool per row. With `shortlist`, only so many Codes are
         decoded per query, those that look-up tables rank first: faster where queries are few and rows are many.
 
-        Shapes: queries (Q, D) at original width; rows: codes (Codes, or uint8 (N, B)), or compressed vectors (N, K).
+        Shapes: queries (Q, D) at original width; rows: Codes, uint8 codes (N, B), vectors (N, K), or a file of either.
         Raises: ConfigError for codes of another model; ShapeError, SizeError, DtypeError, RowError, InputError.
         """
         asked = self.open(queries, name="queries")
@@ -220,9 +221,11 @@ class Compressor:
         labels: object = None,
         seed: int = 0,
     ) -> dict[str, Any]:
-        """Return the smallest bytes and dims that keep a share of a score on rows the fit has not used.
+        """Return the smallest bytes and dims that keep a share of a score on rows the fit has not used, ready for JSON.
 
-        See `arfc.evaluate.plan.plan`.
+        `methods` has the answers of arfc and the cheap methods, `cheaper` who keeps as much; see `evaluate.plan.plan`.
+
+        Raises: ConfigError for `keep` or `metric`; SizeError when arfc keeps it at no size; RowError for too few rows.
         """
         from arfc.evaluate.plan import plan
 
@@ -260,10 +263,7 @@ class Compressor:
 
     @classmethod
     def from_pretrained(cls, source: str | Path, **options: Any) -> Compressor:
-        """Load a model folder, or a model of the Hugging Face Hub by the name of its repository.
-
-        Options (revision, token, ...) and errors are those of `arfc.integrations.hub.fetch`.
-        """
+        """Load a model folder, or a model of the Hugging Face Hub by its name; options as `integrations.hub.fetch`."""
         from arfc.integrations.hub import fetch
 
         return cls.load(fetch(source, **options))

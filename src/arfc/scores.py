@@ -20,8 +20,8 @@ def unit_rows(x_ND: Float[Array, "N D"], *, name: str = "rows") -> Float32[Array
     if bad_N.size:
         found = count_rows(bad_N[:5].tolist(), bad_N.size)
         raise RowError(f"{name} must be finite and not all zero, got {found} without a direction; remove them first")
-    unit_ND: Float32[Array, "N D"] = (x_ND / length_N[:, None]).astype(np.float32)
-    return unit_ND
+    unit_ND: Float32[Array, "N D"] = np.empty(x_ND.shape, dtype=np.float32)
+    return np.divide(x_ND, length_N[:, None], out=unit_ND, casting="same_kind")  # in float64, rounded once
 
 
 # The widths of both sides are checked below, by an error a user can read; hence the "_".
@@ -30,13 +30,18 @@ def cosine_scores(queries_QD: Float[Array, "Q D"], rows_ND: Float[Array, "N _"])
 
     Raises: ShapeError when the widths differ; RowError for a row that has no direction.
     """
+    check_widths(queries_QD, rows_ND)
+    scores_QN: Float32[Array, "Q N"] = unit_rows(queries_QD, name="queries") @ unit_rows(rows_ND).T
+    return scores_QN
+
+
+def check_widths(queries_QD: Float[Array, "Q D"], rows_ND: Float[Array, "N _"]) -> None:
+    """Raise ShapeError when the widths differ."""
     if queries_QD.shape[1] != rows_ND.shape[1]:
         raise ShapeError(
             f"queries must have shape (Q, {rows_ND.shape[1]}) like the rows, got {queries_QD.shape}; "
             "were both compressed to the same size"
         )
-    scores_QN: Float32[Array, "Q N"] = unit_rows(queries_QD, name="queries") @ unit_rows(rows_ND).T
-    return scores_QN
 
 
 def top_k(scores_QN: Float[Array, "Q N"], k: int) -> tuple[Int64[Array, "Q {k}"], Float[Array, "Q {k}"]]:

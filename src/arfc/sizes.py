@@ -42,6 +42,18 @@ def resolve_dims(width: int, *, dims: object = None, ratio: object = None) -> in
     return kept
 
 
+def check_one_size(width: int, **sizes: object) -> None:
+    """Refuse anything but exactly one of `dims`, `ratio` and `bytes`; those that are None are not given.
+
+    Raises: SizeError.
+    """
+    given = [name for name, size in sizes.items() if size is not None]
+    if len(given) != 1:
+        cure = "drop one of them" if given else f"try dims={max(1, width // 4)}"
+        got = " and ".join(given) or "none"
+        raise SizeError(f"exactly one of dims, ratio and bytes must be given, got {got}; {cure}")
+
+
 def check_bytes(bytes_per_vector: object, *, largest: int) -> int:
     """Return a number of bytes per stored vector once it is known to be in 1..largest.
 

@@ -168,7 +168,8 @@ def test_the_readme_shows_who_wins(home):
     assert re.sub(r"(:start -->\n).*?\n?(<!-- \w+:end)", r"\1\2", text, flags=re.DOTALL) == README.replace("old\n", "")
     said = " ".join(text.split())
     assert "100 queries, one seed." in said
-    assert "arfc is best at 8 bytes, is level with the best at 64, loses at 16 (to RQ) and 32 (to RQ)." in said
+    stands = "arfc is best at 8 bytes, is level with the best at 64, loses at 16 (to RQ) and 32 (to RQ); the intervals "
+    assert stands + "part at 8 and 32 bytes alone." in said
     rows = rows_of(text)
     assert rows["bytes per vector"] == [["8", "16", "32", "64"]]
     assert rows["RQ"] == [["0.550", "**0.705**", "**0.850**", "-"]]
@@ -184,6 +185,7 @@ def test_a_winner_joins_the_readme(home, record, cell):
     render(home)
     rows = rows_of((home / "README.md").read_text())
     assert rows["LSQ"] == [["**0.900**", "-", "-", "-"]]
+    assert re.search("LSQ.*src=", (home / "README.md").read_text())  # it is in the picture, too
     assert "TurboQuant" not in rows
 
 
@@ -200,3 +202,14 @@ def test_the_same_records_give_the_same_files(home, records):
     path.write_text(path.read_text().replace("0.85", "0.75"))
     render(home)
     assert all((home / name).read_bytes() != one for name, one in zip(names, first, strict=True))
+
+
+def test_the_readme_says_of_how_many_seeds_scores_are(home, record, cell):
+    pytest.importorskip("matplotlib", reason="the picture needs the extra `bench`")
+    codes, floats = {8: cell(0.60), 16: cell(0.70), 32: cell(0.80)}, {8: cell(0.3), 16: cell(0.5)}
+    path = home / "benchmarks" / "records" / "quality.jsonl"
+    more = [record(codes=codes, floats=floats, seed=seed) for seed in (1, 2)]
+    path.write_text(path.read_text() + "".join(json.dumps(one) + "\n" for one in more))
+    render(home)
+    said = " ".join((home / "README.md").read_text().split())
+    assert "mean of 3 seeds; RQ of fewer, which leaves the spread of seeds out of the interval." in said

@@ -167,8 +167,8 @@ def test_bad_models(refused, fitted, tmp_path):
     refuse("copy", r"model\.safetensors must have the sha256 that config\.json names")
     tensors.unlink()
     refuse("copy", r"must hold model\.safetensors, which is missing")
-    config.write_text(text.replace('"format_version": 4', '"format_version": 99'))
-    refuse("copy", "model format version must be 4, got 99 .*; install the arfc release that wrote it")
+    config.write_text(text.replace('"format_version": 5', '"format_version": 99'))
+    refuse("copy", "model format version must be 5, got 99 .*; install the arfc release that wrote it")
     config.write_text(text[:100])
     refuse("copy", r"config\.json must be readable JSON")
 
@@ -185,4 +185,12 @@ def test_decompress_refuses_what_is_not_compressed(refused, fitted, tmp_path):
     refuse(np.ones(3, np.uint8), r"codes must have shape \(N, B\) with B >= 1, got \(3,\)")
     refuse(np.ones((3, 5), np.int64), "input must hold floats or uint8 codes, got int64")
     refuse(np.full((3, 5), np.nan), r"compressed vectors must be finite and not zero, got NaN or Inf in 3 rows")
-    refuse(np.zeros((1, 5)), r"compressed vectors must be finite and not zero, got only zeros in 1 row \(row 0\)")
+
+
+def test_decompress_takes_rows_that_were_cut_to_zeros(arfc, fitted, tmp_path):
+    small = fitted.load().compress(fitted.x[:5], dims=3)
+    small[2] = 0
+    np.save(tmp_path / "in.npy", small)
+    arfc("decompress", "in.npy", "-m", fitted.model, "-o", "b.npy")
+    back = np.load("b.npy")
+    assert not back[2].any() and back[[0, 1, 3, 4]].all()

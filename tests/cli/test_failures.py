@@ -80,6 +80,16 @@ def test_closed_pipe_is_quiet(start, fitted):
     assert process.stderr.read() == ""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("stdout", ["open(1, 'w')", "io.TextIOWrapper(open(1, 'wb', 0), write_through=True)"])
+def test_full_disk_behind_standard_output(start, fitted, stdout):
+    full = f"import io, os, sys; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); sys.stdout = {stdout}"
+    process = start("info", fitted.model, before=full)
+    failed(
+        process, match="arfc: error: standard output could not be written, got 'no space left on device'; make room .*"
+    )
+
+
 def test_our_own_bugs_keep_their_traceback(start, fitted):
     bug = "import arfc.io.model_folder as m; m.read_facts = lambda path: 1 / 0"
     process = start("info", fitted.model, before=bug)

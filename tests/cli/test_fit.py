@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,6 +111,10 @@ def test_bad_pairs_and_labels(refused, fitted, tmp_path):
     refused("fit", fitted.features, "-o", "m", "--labels", "labels.txt", match=r"labels must have shape \(1200,\)")
     np.save(tmp_path / "labels.npy", np.ones(1200, int))
     refused("fit", fitted.features, "-o", "m", "--labels", "labels.npy", match="labels must name at least 2 classes")
+    np.save(tmp_path / "labels.npy", np.arange(1200))
+    refused(
+        "fit", fitted.features, "-o", "m", "--labels", "labels.npy", match="got 1200 classes in 1200 rows; are these"
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,6 +192,42 @@ def test_a_fit_removes_its_own_checkpoints_alone(arfc, fitted, tmp_path):
 
 def test_resume_does_not_replace_a_complete_model(refused, fitted):
     refused("fit", fitted.features, "-o", fitted.model, "--resume", match="an output must not exist yet")
+
+
+def test_resume_replaces_an_interrupted_model_only_beside_its_checkpoint(refused, arfc, fitted, tmp_path, monkeypatch):
+    shutil.copytree(fitted.model, tmp_path / "m")
+    facts = json.loads((tmp_path / "m" / "config.json").read_text()) | {"interrupted": True}
+    (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
+    refused("fit", fitted.features, "-o", "m", "--resume", match=r"an output must not exist yet, got m; .*--overwrite")
+    (tmp_path / "m.checkpoint").mkdir()
+    refused("fit", fitted.features, "-o", "m", "--resume", match="an output must not exist yet, got m; ")
+    (tmp_path / "m.checkpoint" / "linear.safetensors").write_text("taken up by fit")
+    monkeypatch.setattr(Compressor, "fit", lambda x, **options: fitted.load())
+    arfc("fit", fitted.features, "-o", "m", "--resume")
+    assert not Compressor.load("m").facts["interrupted"]
+
+
+@pytest.mark.parametrize(("out", "at"), [(".", "m"), ("../m/", "m"), ("..", "."), ("../other", "other")])
+def test_the_checkpoint_stands_beside_the_model(fitted, tmp_path, monkeypatch, out, at):
+    found = []
+    monkeypatch.setattr(Compressor, "fit", lambda x, **options: found.append(options["checkpoint"]) or fitted.load())
+    monkeypatch.setattr(Compressor, "save", lambda *args, **options: None)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "config.json").write_text('{"format": "arfc"}')  # ".." is replaced where it is a model
+    monkeypatch.chdir(tmp_path / "m")
+    result = CliRunner().invoke(app, ["fit", str(fitted.features), "-o", out, "--overwrite"])
+    assert result.exit_code == 0, result.output
+    whole = (tmp_path / at).resolve()
+    assert found[0].resolve() == whole.parent / f"{whole.name}.checkpoint"
+    assert result.stderr.startswith(f"{Path(out)}: fitted on")
+
+
+def test_a_file_in_the_place_of_the_checkpoint(refused, fitted, tmp_path):
+    (tmp_path / "m.checkpoint").write_text("a letter")
+    for flags in ([], ["--resume"], ["--overwrite"]):
+        refused(
+            "fit", "not looked at.npy", "-o", "m", *flags, match=r"must have a folder, got the file m\.checkpoint; move"
+        )
 
 
 def test_resume_refuses_a_damaged_checkpoint(refused, fitted, tmp_path):

@@ -119,6 +119,7 @@ def test_bad_configs(refused, fitted, tmp_path, change, match):
         ("curve", {"floats": [{}]}, r"curve\.floats"),
         ("curve", {"bytes": [{"bytes": 8, "arfc": True, "klt": 0.5}]}, r"curve\.bytes"),
         ("history", {"map": "free"}, r"history\.free_share"),
+        (None, {"width": 0}, "width"),
         (None, {"width": -1}, "width"),
         (None, {"width": True}, "width"),
         (None, {"history": []}, r"history\.free_share"),

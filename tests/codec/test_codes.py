@@ -21,6 +21,7 @@ def test_sizes(codes):
     assert len(codes) == 200
     assert codes.bytes_per_vector == 16
     assert codes.packed.nbytes == 200 * 16
+    assert repr(codes) == "Codes(200 rows, 16 bytes each)"
 
 
 @pytest.mark.parametrize("size", range(1, 17))

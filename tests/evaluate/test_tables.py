@@ -1,6 +1,8 @@
 """Measurements as text: every cell is there, losing ones too."""
 
 from arfc.evaluate import format_sizes, format_table
+from arfc.evaluate.methods import byte_methods, float_methods
+from arfc.evaluate.tables import METHODS
 
 FLOATS = [
     {"dims": 8, "bytes": 32, "arfc": 0.5, "klt": 0.4, "truncation": None},
@@ -15,12 +17,17 @@ def test_format_sizes_aligns_all_cells():
         "               8      32       0.500       0.400           -",
         "             512   2,048       0.999       1.000       0.900",
         "",
-        "  codes            bytes        arfc         klt        int8",
+        "  codes            bytes        arfc  klt + bits        int8",
         "                       8       0.250           -       0.250",
         "",
         "  arfc is no better than klt at 512 dims",
         "  arfc is no better than int8 at 8 bytes",
     ]
+
+
+def test_all_methods_have_a_column(fitted_model, small_rows):
+    names = {*float_methods(fitted_model), *byte_methods(fitted_model, small_rows, largest=24)}
+    assert names == set(METHODS)
 
 
 def cell(score, low, high):

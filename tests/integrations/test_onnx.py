@@ -3,6 +3,7 @@
 import copy
 import os
 import sys
+import tempfile
 
 import numpy as np
 import onnx
@@ -102,6 +103,16 @@ def test_the_file_names_nothing_of_the_machine_and_repeats(exported, tmp_path):
 def test_a_file_holds_the_size_it_was_made_for_and_no_more(exported):
     sizes = [exported("closed", dims)[1].stat().st_size for dims in (7, 24)]
     assert sizes[0] < 0.7 * sizes[1]
+
+
+def test_no_room_for_the_copy_that_is_hashed(closed_model, tmp_path, monkeypatch):
+    def full_disk(self, path):
+        raise OutputError(f"{path} could not be written; make room") from OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Compressor, "save", full_disk)
+    message = rf"^a copy of the model must fit into {tempfile.gettempdir()}, got No space left on device; set TMPDIR$"
+    with pytest.raises(OutputError, match=message):
+        fingerprint(closed_model)
 
 
 def test_nothing_is_written_on_a_mistake(closed_model, tmp_path, monkeypatch):

@@ -101,7 +101,8 @@ def test_good_rows_validate(vectors):
         ([1, -np.inf, 0], "NaN or Inf"),
         ([np.inf, np.nan, 0], "NaN or Inf"),
         ([0, 0, 0], "only zeros"),
-        ([-0.0, 0, 1e-30], "only zeros"),
+        ([-0.0, 0, 0.0], "only zeros"),
+        ([-0.0, 0, 1e-30], "lengths too short for float32"),
         ([1e30, 0, 0], "values too large for float32"),
     ],
 )
@@ -125,11 +126,28 @@ def test_all_kinds_of_bad_rows_are_told_at_once():
         open_features(x_ND).validate()
 
 
-def test_float64_beyond_float32_counts_as_inf():
-    x_ND = np.ones((4, 3))
-    x_ND[2, 1] = 1e300
-    with pytest.raises(RowError, match=r"NaN or Inf in 1 row \(row 2\)"):
+def test_float64_beyond_float32_is_told_as_what_it_is():
+    x_ND = np.ones((5, 3))
+    x_ND[2, 1], x_ND[3] = 1e150, 1e-150
+    found = (
+        r"got lengths too short for float32 in 1 row \(row 3\) and values too large for float32 in 1 row \(row 2\); "
+        "divide rows by their length in float64$"
+    )
+    with pytest.raises(RowError, match=found):
         open_features(x_ND).validate()
+    open_features(x_ND / np.linalg.norm(x_ND, axis=1, keepdims=True)).validate()
+    x_ND[4, 0] = np.nan
+    with pytest.raises(RowError, match=r"got NaN or Inf in 1 row \(row 4\) and .*; remove or .* rows; divide rows by"):
+        open_features(x_ND).validate()
+
+
+def test_zeros_pass_where_they_are_asked_for():
+    x_ND = np.ones((4, 3), np.float32)
+    x_ND[1:3] = np.array([[0], [1e-30]])
+    open_features(x_ND).validate(zeros=True)
+    x_ND[0, 0] = np.inf
+    with pytest.raises(RowError, match=r"got NaN or Inf in 1 row \(row 0\); remove"):
+        open_features(x_ND).validate(zeros=True)
 
 
 def test_too_few_rows(vectors):
@@ -181,6 +199,30 @@ def test_other_values_in_a_file_are_refused(tmp_path, x):
 def test_bfloat16_is_refused_with_the_cure():
     with pytest.raises(DtypeError, match=r"dense tensor that numpy knows, got torch\.bfloat16; call \.float\(\) first"):
         open_features(torch.ones(3, 2, dtype=torch.bfloat16))
+
+
+@pytest.mark.parametrize("name", ["to_sparse", "to_sparse_csc", "to_mkldnn"])
+@pytest.mark.filterwarnings("ignore:Sparse CSC")
+def test_sparse_tensors_are_refused_with_the_cure(name):
+    x = torch.ones(3, 2)
+    made = getattr(x, name)()
+    with pytest.raises(
+        DtypeError, match=rf"be a dense tensor that numpy knows, got {made.layout}; call \.to_dense\(\)"
+    ):
+        open_features(made)
+
+
+def test_tensors_without_values_are_refused():
+    with pytest.raises(
+        DtypeError, match="^features must be a tensor with values, got one on the device meta; load its"
+    ):
+        open_features(torch.ones(3, 2, device="meta"))
+
+
+def test_tensors_that_are_only_marked_as_negative_are_read():
+    x = torch.complex(torch.ones(3, 2), torch.arange(6.0).view(3, 2)).conj().imag
+    assert x.is_neg()
+    np.testing.assert_array_equal(open_features(x).read(0, 3), -np.arange(6.0).reshape(3, 2))
 
 
 def test_masked_arrays_are_refused():

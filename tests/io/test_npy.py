@@ -34,6 +34,13 @@ def test_folder(tmp_path):
         open_features(tmp_path / "folder.npy")
 
 
+def test_path_with_a_null_byte():
+    with pytest.raises(
+        InputError, match=r"^features must be an existing file, got 'x\\x00\.npy' \(embedded null byte\);"
+    ):
+        open_features("x\0.npy")
+
+
 def test_unreadable_file(tmp_path):
     (tmp_path / "loop.npy").symlink_to(tmp_path / "loop.npy")
     with pytest.raises(InputError, match="^features must be readable, got Too many levels of symbolic links for"):

@@ -81,8 +81,14 @@ def test_a_file_of_one_row_group_is_never_held_whole(save, rng):
 def test_column_is_chosen_by_name(save, vectors):
     path = save(image=fixed(vectors), text=fixed(vectors[:, :7]))
     assert open_features(path, column="text").width == 7
-    message = r"^features must be in one list column of float values, got 2 of them in .*: image \(float32\), text \(f"
+    message = (
+        r"^features must be in one list column of float values, got 2 of them in .*: image \(float32\), text \(f.*\); "
+        r"name the column \(--column\), in Python with arfc\.io\.open_features\(path, column=\.\.\.\)$"
+    )
     with pytest.raises(InputError, match=message):
+        open_features(path)
+    path = save(**{f"c{i}": pa.array(range(200)) for i in range(7)}, image=fixed(vectors), text=fixed(vectors))
+    with pytest.raises(InputError, match=r": image \(float32\), text \(float32\), c0 \(no vec.*\) and 4 more; name"):
         open_features(path)
 
 
@@ -114,7 +120,20 @@ def test_columns_of_one_name_are_refused(tmp_path, vectors):
 def test_no_column_of_vectors(save, vectors):
     path = save(id=pa.array(range(200)), code=fixed(vectors.astype(np.uint8)))
     message = (
-        r"^features must be in one list column of float values, got 0 of them in .*: id \(no vectors\), code \(uint8\)"
+        r"^features must be in one list column of float values, got 0 of them in .*: code \(uint8\), id \(no vec.*; "
+        "convert one column$"
+    )
+    with pytest.raises(InputError, match=message):
+        open_features(path)
+
+
+@pytest.mark.parametrize("columns", [4, 384])
+def test_a_column_per_dim(save, columns):
+    path = save(id=pa.array(range(3)), **{f"d{i}": pa.array([1.0, 2.0, 3.0]) for i in range(columns)})
+    more = " and 380 more" if columns == 384 else ""
+    message = (
+        rf"got 0 of them in .*: id \(no vectors\), d0 \(no vectors\), .*, d3 \(no vectors\){more}; "
+        rf"join the {columns} float columns into one list column$"
     )
     with pytest.raises(InputError, match=message):
         open_features(path)
@@ -138,16 +157,16 @@ def test_vectors_of_other_widths(save):
         open_features(path).validate()
 
 
-def test_null_vector(save):
-    path = save(2, v=pa.array([[1.0, 2.0], [1.0, 2.0], None, [5.0, 6.0]]))
-    with pytest.raises(RowError, match="^features must not be null, got null in row 2 of"):
-        open_features(path).validate()
-
-
-def test_null_within_a_vector(save):
-    path = save(2, v=pa.array([[1.0, 2.0], [1.0, 2.0], [3.0, 4.0], [5.0, None]]))
-    with pytest.raises(RowError, match="^features must not hold nulls, got one in row 3 of"):
-        open_features(path).validate()
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.float32(), 2)])
+def test_nulls_are_counted_in_the_whole_file(save, kind):
+    rows = [[1.0, 2.0], [1.0, 2.0], None, [5.0, 6.0], [None, 7.0], [None, None], [8.0, 9.0], None, [1.0, None]]
+    message = r"^features must not hold nulls, got some in 5 rows \(rows 2, 4, 5, 7, 8\) of .*; drop these rows first$"
+    with pytest.raises(RowError, match=message):
+        open_features(save(2, v=pa.array(rows, kind))).validate()
+    with pytest.raises(RowError, match=r"got some in 1 row \(row 0\) of"):
+        open_features(save(v=pa.array([None, [1.0, 2.0]], kind)))
+    with pytest.raises(RowError, match=r"got some in 6 rows \(rows 1, 3, 5, 7, 9, \.\.\.\) of"):
+        open_features(save(4, v=pa.array([[1.0, 2.0], [3.0, None]] * 6, kind))).validate()
 
 
 def test_bad_rows_are_counted(save, vectors):

@@ -51,7 +51,7 @@ def test_codes_as_lists_of_uint8_are_read_too(tmp_path, codes):
 def test_codes_without_a_row(tmp_path):
     table = pa.table({"c": pa.array([b"abc", None, b"def"], pa.binary(3))})
     pq.write_table(table, tmp_path / "x.parquet")
-    with pytest.raises(RowError, match="^codes must not be null, got null in row 1 of"):
+    with pytest.raises(RowError, match=r"^codes must not hold nulls, got some in 1 row \(row 1\) of .*; drop these"):
         open_packed(tmp_path / "x.parquet")
 
 
@@ -78,7 +78,9 @@ def test_the_column_that_is_noted_or_named_is_taken(two_columns, codes):
     np.testing.assert_array_equal(open_packed(plain, column="code"), codes)
     renamed = two_columns({"column": "vector", "tensors_sha256": "ab"})
     assert sniff(renamed) == Stored(codes=True, column=None, made_by=None)
-    with pytest.raises(InputError, match=r"got 2 of them in .*: id \(uint8\), code \(uint8\); name the column \(--col"):
+    with pytest.raises(
+        InputError, match=r"got 2 of them in .*: id \(uint8\), code \(uint8\); name the column \(--col.*open_packed\("
+    ):
         open_packed(renamed)
 
 
@@ -107,7 +109,9 @@ def test_sniff_refuses_other_values(tmp_path):
 def test_sniff_refuses_a_file_that_holds_both(tmp_path):
     table = pa.table({"v": [[1.0]], "c": pa.array([[1]], pa.list_(pa.uint8()))})
     pq.write_table(table, tmp_path / "x.parquet")
-    with pytest.raises(DtypeError, match=r"got float64 and uint8 in .*; name one column \(--column\)$"):
+    with pytest.raises(
+        DtypeError, match=r"got float64 and uint8 in .*; name one column \(--column\), in Python with .*\)$"
+    ):
         sniff(tmp_path / "x.parquet")
 
 

@@ -148,6 +148,22 @@ def test_rows_that_come_several_times_stay_in_one_part(clustered, tiny_config, c
     assert min(len(fitted.split.validation), len(fitted.split.test)) >= 0.06 * len(x)
 
 
+@pytest.mark.parametrize(("width", "spread", "cosine"), [(2, 0, 0.99999), (32, 0.02, 0.99999), (32, 1e-4, 1.0)])
+def test_rows_that_all_hang_together_are_split_by_nearer_duplicates(tiny_config, width, spread, cosine):
+    rng = np.random.default_rng(0)
+    rows = 400
+    x = rng.standard_normal((6 if spread else rows, width))[np.arange(rows) % (6 if spread else rows)]
+    x += spread * rng.standard_normal(x.shape)
+    x = np.concatenate([x, x[:9]])
+    config = tiny_config()
+    taken, _ = read_rows(x.astype(np.float32), None, None, config.train, seed=0)
+    parts = split(taken, config, seed=0)
+    assert parts.duplicate_cosine == cosine
+    assert min(len(parts.validation), len(parts.test)) >= 0.09 * rows
+    copies = [set(map(bytes, taken.features.numpy()[part])) for part in (parts.fit, parts.validation, parts.test)]
+    assert not (copies[0] & copies[1] or copies[0] & copies[2] or copies[1] & copies[2])
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_a_partner_of_several_rows_ties_them_unless_partners_are_known(clustered, tiny_config, known):
     config = tiny_config(known_partners=known)

@@ -36,14 +36,14 @@ def test_a_sample_keeps_rows_partners_and_labels_together():
     """Row i points to angle i, its partner to the opposite one, and its label is i."""
     angles = np.arange(2000) * 1e-3
     x = np.stack([np.cos(angles), np.sin(angles)], 1)
-    rows, data = read(x, -2 * x, np.arange(2000), max_rows=150)
+    rows, data = read(x, -2 * x, np.arange(2000), max_rows=150)  # with pairs a class may be one row
     assert data["rows"] == 2000 and data["sampled_rows"] == len(rows) == 150
     labels = rows.labels.numpy()
     assert (np.diff(labels) > 0).all() and labels.min() < 100 and labels.max() > 1900  # over all of the input
     found = np.arctan2(*rows.features.numpy().T[::-1])
     np.testing.assert_allclose(found, labels * 1e-3, atol=1e-5)
     np.testing.assert_allclose(rows.partners, -rows.features, atol=1e-6)
-    assert not np.array_equal(labels, read(x, None, np.arange(2000), max_rows=150, seed=1)[0].labels)
+    assert not np.array_equal(labels, read(x, -2 * x, np.arange(2000), max_rows=150, seed=1)[0].labels)
 
 
 def test_bad_rows_are_refused_even_outside_the_sample(small_rows):
@@ -65,6 +65,10 @@ def test_refusals(small_rows):
         read(small_rows, small_rows[:, 1:])
     with pytest.raises(RowError, match="^labels must name at least 2 classes, got 1; leave labels out"):
         read(small_rows, None, np.zeros(600, dtype=int))
+    ids = "^labels must name classes of at least 2 rows, got 600 classes in 600 rows; are these ids"
+    with pytest.raises(RowError, match=ids):
+        read(small_rows, None, np.arange(600))
+    assert read(small_rows, None, np.maximum(np.arange(600), 1))[0].labels.unique().numel() == 599
     with pytest.raises(ShapeError, match=r"^labels must have shape \(600,\)"):
         read(small_rows, None, np.arange(599))
     with pytest.raises(DtypeError, match="^labels must be integers or text, got float64"):

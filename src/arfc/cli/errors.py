@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
+from traceback import walk_tb
 from typing import Any, NoReturn
 
 import click
@@ -19,7 +22,10 @@ class OneLineErrors(click.Group):
     """A group of commands that reports a mistake in one line and exits with code 2."""
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
-        """Run and exit; an exception that nobody foresaw keeps its traceback. A closed pipe ends the run quietly."""
+        """Run and exit; an exception that nobody foresaw keeps its traceback.
+
+        A closed pipe ends the run quietly; click sees to that.
+        """
         try:
             code = super().main(*args, **{**options, "standalone_mode": False})
         except click.Abort:
@@ -28,11 +34,24 @@ class OneLineErrors(click.Group):
             _fail(_usage_line(error), MISTAKE)
         except ArfcError as error:
             _fail(str(error), MISTAKE)
+        except OSError as error:
+            if not _is_of_printing(error):
+                raise
+            with suppress(OSError):  # what is held back would fail once more at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            reason = (error.strerror or str(error)).lower()
+            _fail(f"standard output could not be written, got {reason!r}; make room or send it elsewhere", MISTAKE)
         sys.exit(code if isinstance(code, int) else 0)
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the commands in the order of their use."""
         return list(self.commands)
+
+
+def _is_of_printing(error: OSError) -> bool:
+    """Tell what went wrong as something was printed from what nobody foresaw."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_code is click.echo.__code__
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -73,7 +74,7 @@ def fit_command(
         raise click.UsageError("--known-partners says something of pairs, got none; give --pairs, or leave it out")
     if budget is not None:
         parse_duration(budget)
-    checkpoint = out.parent / f"{out.name}.checkpoint"
+    checkpoint = _beside(out)
 
     from arfc.io import open_features
 
@@ -113,17 +114,28 @@ def fit_command(
         click.get_current_context().exit(INTERRUPTED)
 
 
+def _beside(out: Path) -> Path:
+    """Return the checkpoint folder of an output; "." and ".." have the names of the folders they are."""
+    whole = Path(os.path.abspath(out))
+    return (out.parent if out.name == whole.name else whole.parent) / f"{whole.name}.checkpoint"
+
+
 def _check_outputs(out: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> bool:
     """Refuse outputs that could not be written, before any work; return whether to overwrite the model.
 
-    `resume` replaces the model that the interrupted fit saved, and no other.
+    `resume` replaces the model that an interrupted fit has saved, if that fit's checkpoint stands beside it, and no
+    other.
 
-    Raises: OutputError, also for a checkpoint that would be lost.
+    Raises: OutputError, also for a checkpoint that would be lost or is no folder.
     """
     from arfc.io import check_folder_output
     from arfc.io.model_folder import read_facts
 
-    if resume and not overwrite:
+    if os.path.lexists(checkpoint) and not checkpoint.is_dir():
+        raise OutputError(
+            f"checkpoints must have a folder, got the file {checkpoint}; move it, or choose another name for the model"
+        )
+    if resume and not overwrite and any(checkpoint.glob("*.safetensors")):
         with suppress(ModelFileError):
             overwrite = bool(read_facts(out).get("interrupted"))
     check_folder_output(out, overwrite=overwrite)

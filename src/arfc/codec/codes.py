@@ -27,7 +27,7 @@ class Codec(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Codes:
     """Coded rows of one length; a shorter code is the beginning of a longer one.
 
@@ -44,6 +44,9 @@ class Codes:
 
     def __len__(self) -> int:
         return len(self.packed)
+
+    def __repr__(self) -> str:
+        return f"Codes({len(self):,} rows, {self.bytes_per_vector} bytes each)"
 
     @property
     def bytes_per_vector(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from arfc.shapes import Array, Float32
 
 ROWS = 2_000
-"""Rows that levels need: with up to 256 cells per dim, the narrow ones know just the rows that they were cut between."""
+"""Rows that levels need: of up to 256 cells per dim, narrow ones know just the rows that they were cut between."""
 
 
 def filled_up(values_NK: Float32[Array, "N K"], *, rows: int = ROWS) -> Float32[Array, "_ K"]:

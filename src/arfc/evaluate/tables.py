@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-KEYS = ("dims", "bytes")
+METHODS = ("arfc", "klt", "truncation", "int8")
+"""Keys of a row that are scores, of `float_methods` and `byte_methods`; others are sizes, or not known here."""
 
 
 def format_table(result: dict[str, Any]) -> str:
@@ -28,13 +29,19 @@ def format_sizes(table: dict[str, Any]) -> str:
 
 def _block(title: str, rows: list[dict[str, Any]]) -> list[str]:
     """Return one line per size; the columns stand alike in all blocks."""
-    names = [key for key in rows[0] if key not in KEYS]
+    names = [key for key in rows[0] if key in METHODS]
     dims = "dims" if "dims" in rows[0] else ""
-    lines = [f"  {title:<8}{dims:>6}{'bytes':>8}" + "".join(f"{name:>12}" for name in names)]
+    shown = [_shown(name, coded=not dims) for name in names]
+    lines = [f"  {title:<8}{dims:>6}{'bytes':>8}" + "".join(f"{name:>12}" for name in shown)]
     for row in rows:
         scores = "".join(f"{_cell(row[name]):>12}" for name in names)
         lines.append(f"  {'':<8}{row.get('dims', ''):>6}{row['bytes']:>8,}{scores}")
     return lines
+
+
+def _shown(name: str, *, coded: bool) -> str:
+    """Return the name of a method as people know it: codes of the KLT have bits where they help most."""
+    return "klt + bits" if coded and name == "klt" else name
 
 
 def _cell(cell: dict[str, Any] | float | None) -> str:
@@ -48,7 +55,7 @@ def _score(cell: dict[str, Any] | float) -> float:
 
 def _about_intervals(table: dict[str, Any]) -> list[str]:
     """Say how far the widest interval reaches: two numbers per cell would be hard to read."""
-    cells = [row[name] for row in table["floats"] + table["bytes"] for name in row if name not in KEYS]
+    cells = [row[name] for row in table["floats"] + table["bytes"] for name in row if name in METHODS]
     reaches = [max(cell["high"] - cell["score"], cell["score"] - cell["low"]) for cell in cells if cell]
     return [f"  95 % intervals reach at most {max(reaches):.3f} from a score"] if reaches else []
 
@@ -56,7 +63,7 @@ def _about_intervals(table: dict[str, Any]) -> list[str]:
 def _no_better(table: dict[str, Any]) -> list[str]:
     lines = []
     for unit, rows in (("dims", table["floats"]), ("bytes", table["bytes"])):
-        for name in [key for key in rows[0] if key not in (*KEYS, "arfc")] if rows else []:
+        for name in [key for key in rows[0] if key in METHODS[1:]] if rows else []:
             both = [(row[unit], row["arfc"], row[name]) for row in rows if None not in (row["arfc"], row[name])]
             sizes = [str(size) for size, ours, other in both if _score(ours) <= _score(other)]
             if sizes:

@@ -155,9 +155,10 @@ ids, cosines = model.search(queries, codes, k=10)
 
 ## Quality
 
-{curve["metric"]} of {curve["validation_rows"]:,} validation rows among {curve["answering_rows"]:,}. They also chose the
-model, so that scores on other rows may be lower; the uncompressed vectors have {curve["uncompressed"]:.3f}. KLT is the best linear answer without
-training (uncentred PCA), truncation takes the first dims as they are. **Bold** is the best of a row.
+{curve["metric"]} of {curve["validation_rows"]:,} validation rows among {curve["answering_rows"]:,} rows. They also
+chose the model, so that scores on other rows may be lower; the uncompressed vectors have {curve["uncompressed"]:.3f}.
+KLT is the best linear answer without training (uncentred PCA), truncation takes the first dims as they are. **Bold** is
+the best of a row.
 
 {_table(curve["floats"], ["dims", "bytes", "arfc", "klt", "truncation"])}
 

@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from arfc.errors import DtypeError, InputError, RowError, ShapeError, count_rows
+from arfc.errors import DtypeError, InputError, RowError, ShapeError
 from arfc.io.npy import map_npy
 from arfc.io.parquet import ParquetMatrix
+from arfc.io.row_count import RowCount
 from arfc.shapes import Array, Float, Float32, Int, Shaped
 
 ROWS_PER_CHUNK = 8192
 _ROWS_PER_TAKE = 4096
 FLOAT_DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+
+_DROP = "remove or recompute these rows"
+_SCALE = "divide rows by their length in float64"
 
 # Below this squared length float32 has lost the direction of a row; dividing by the length would give NaN or noise.
 SMALLEST_SQUARE = float(np.finfo(np.float32).tiny)
@@ -112,43 +116,39 @@ class Features:
             yield start, _float32(block_nD)
             start += len(block_nD)
 
-    def validate(self, *, min_rows: int = 1) -> None:
+    def validate(self, *, min_rows: int = 1, zeros: bool = False) -> None:
         """Read all rows once and refuse those without a usable direction, before any work is done.
 
-        Raises: RowError naming how many rows hold NaN or Inf, are zero or are too long to square in float32, and the
-        first five of each; RowError when there are fewer than `min_rows` rows.
+        With `zeros`, rows of zeros pass, and those too short for float32.
+
+        Raises: RowError naming how many rows hold NaN or Inf, are zero or are too long or too short to square in
+        float32, and the first five of each; RowError when there are fewer than `min_rows` rows.
         """
         if self.rows < min_rows:
             raise RowError(f"{self.name} must have at least {min_rows} rows, got {self.rows}; add more vectors")
-        faults = {"NaN or Inf": _RowCount(), "only zeros": _RowCount(), "values too large for float32": _RowCount()}
-        for start, block_nD in self.chunks():
+        nan, zero, long, short = RowCount(), RowCount(), RowCount(), RowCount()
+        start = 0
+        for stored_nD in self._matrix.blocks(0, self.rows, rows_per_block=ROWS_PER_CHUNK):
+            block_nD = _float32(stored_nD)
             with np.errstate(over="ignore", under="ignore"):
                 square_n = np.einsum("nd,nd->n", block_nD, block_nD)
             suspect_n = np.flatnonzero(~(np.isfinite(square_n) & (square_n >= SMALLEST_SQUARE)))
-            finite_n = np.isfinite(block_nD[suspect_n]).all(axis=1)
+            rows_n, given_nD = suspect_n + start, stored_nD[suspect_n]  # as given: float64 holds more than float32
+            finite_n, zero_n = np.isfinite(given_nD).all(axis=1), ~given_nD.any(axis=1)
             short_n = square_n[suspect_n] < SMALLEST_SQUARE
-            rows_n = suspect_n + start
-            faults["NaN or Inf"].add(rows_n[~finite_n])
-            faults["only zeros"].add(rows_n[finite_n & short_n])
-            faults["values too large for float32"].add(rows_n[finite_n & ~short_n])
-        found = " and ".join(f"{what} in {count}" for what, count in faults.items() if count.total)
-        if found:
-            raise RowError(f"{self.name} must be finite and not zero, got {found}; remove or recompute these rows")
-
-
-class _RowCount:
-    """How many rows have a fault, and the first five of them."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self.first: list[int] = []
-
-    def add(self, rows_n: Int[Array, " n"]) -> None:
-        self.total += len(rows_n)
-        self.first += rows_n[: 5 - len(self.first)].tolist()
-
-    def __str__(self) -> str:
-        return count_rows(self.first, self.total)
+            nan.add(rows_n[~finite_n])
+            zero.add(rows_n[zero_n])
+            long.add(rows_n[finite_n & ~short_n])
+            short.add(rows_n[finite_n & short_n & ~zero_n])
+            start += len(stored_nD)
+        faults = [("NaN or Inf", nan, _DROP), ("values too large for float32", long, _SCALE)]
+        if not zeros:
+            faults[1:1] = [("only zeros", zero, _DROP), ("lengths too short for float32", short, _SCALE)]
+        told = [fault for fault in faults if fault[1].total]
+        if told:
+            found = " and ".join(f"{what} in {count}" for what, count, _ in told)
+            cure = "; ".join(dict.fromkeys(cure for *_, cure in told))
+            raise RowError(f"{self.name} must be finite and not zero, got {found}; {cure}")
 
 
 def open_features(source: object, *, name: str = "features", column: str | None = None) -> Features:
@@ -205,17 +205,28 @@ def as_array(source: object, *, name: str, kind: str = "float32") -> Shaped[Arra
         return source
     # A torch tensor, recognised by what it can do: importing torch here would slow down every command.
     if hasattr(source, "detach") and hasattr(source, "cpu"):
-        try:
-            return np.asarray(source.detach().cpu().numpy())
-        except TypeError:
-            kind = getattr(source, "dtype", "unknown")
-            raise DtypeError(
-                f"{name} must be a dense tensor that numpy knows, got {kind}; call .float() first"
-            ) from None
+        return _of_tensor(source, name=name)
     raise DtypeError(
         f"{name} must be a numpy array, a torch tensor or a path, got {type(source).__name__}; "
         f"try numpy.asarray(x, dtype=numpy.{kind})"
     )
+
+
+def _of_tensor(tensor: Any, *, name: str) -> Shaped[Array, "..."]:
+    """Return a torch tensor of any device as a numpy array.
+
+    Raises: DtypeError for one that numpy cannot hold, with what would make it one.
+    """
+    layout = str(getattr(tensor, "layout", "torch.strided"))
+    if layout != "torch.strided":
+        raise DtypeError(f"{name} must be a dense tensor that numpy knows, got {layout}; call .to_dense() first")
+    if getattr(tensor, "is_meta", False):
+        raise DtypeError(f"{name} must be a tensor with values, got one on the device meta; load its values first")
+    try:
+        return np.asarray(tensor.numpy(force=True))  # resolves what is only marked as conjugate or negative
+    except TypeError:
+        kind = getattr(tensor, "dtype", "unknown")
+        raise DtypeError(f"{name} must be a dense tensor that numpy knows, got {kind}; call .float() first") from None
 
 
 def _check_float(dtype: np.dtype[Any], *, name: str) -> None:

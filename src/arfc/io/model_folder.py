@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +33,17 @@ REQUIRED: dict[str, type] = {
 """What `config.json` must hold, and of which type."""
 REQUIRED_WITHIN = {
     "data": ("rows", "sampled_rows", "mean_norm", "norm_spread", "norm_range", "common_direction", "fit_rows",
-             "validation_rows", "test_rows"),
+             "validation_rows", "test_rows", "duplicate_cosine"),
     "curve": ("metric", "validation_rows", "answering_rows", "uncompressed", "floats", "code_answering_rows",
               "code_uncompressed", "bytes"),
 }  # fmt: skip
+"""What these must hold: numbers, where `OTHER_KINDS` does not tell another kind."""
+OTHER_KINDS: dict[str, Callable[[Any], bool]] = {
+    "norm_range": lambda ends: isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, ends)),
+    "metric": lambda name: isinstance(name, str),
+    "floats": lambda rows: _are_rows(rows, keys=("dims", "bytes", "arfc", "klt", "truncation")),
+    "bytes": lambda rows: _are_rows(rows, keys=("bytes", "arfc", "klt")),
+}
 
 
 def write_model(
@@ -68,12 +78,12 @@ def read_facts(path: str | Path) -> dict[str, Any]:
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise ModelFileError(
-            f"a model must be a folder with {CONFIG_NAME}, got {path}; make one with: arfc fit FEATURES -o {path}"
-        ) from None
+        there = os.path.lexists(path)
+        cure = "name the folder that arfc fit has written" if there else f"make one with: arfc fit FEATURES -o {path}"
+        raise ModelFileError(f"a model must be a folder with {CONFIG_NAME}, got {path}; {cure}") from None
     except PermissionError as error:
         raise ModelFileError(f"{file} must be readable, got {error.strerror}; check its permissions") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:  # bytes that are no UTF-8, text that is no JSON, a path with a null byte
         raise ModelFileError(f"{file} must be readable JSON, got {error}; copy the model folder again") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise ModelFileError(f'{file} must say "format": "{FORMAT}"; is this folder another program\'s model?')
@@ -83,16 +93,10 @@ def read_facts(path: str | Path) -> dict[str, Any]:
             f"model format version must be {FORMAT_VERSION}, got {version!r} in {file}; "
             "install the arfc release that wrote it"
         )
-    missing = [name for name, kind in REQUIRED.items() if not isinstance(facts.get(name), kind)]
-    missing += [
-        f"{name}.{key}"
-        for name, keys in REQUIRED_WITHIN.items()
-        for key in keys
-        if name not in missing and key not in facts[name]
-    ]
-    if missing:
+    faults = _faults(facts)
+    if faults:
         raise ModelFileError(
-            f"{file} must hold {', '.join(REQUIRED)}, missing or of another type {', '.join(missing)}; "
+            f"{file} must hold {', '.join(REQUIRED)}, missing or of another type {', '.join(faults)}; "
             "copy the model folder again"
         )
     return facts
@@ -127,6 +131,32 @@ def read_model(path: str | Path) -> tuple[dict[str, dict[str, Any]], dict[str, A
         part, _, name = tensor.partition(".")
         parts.setdefault(part, {})[name] = array
     return parts, facts
+
+
+def _faults(facts: dict[str, Any]) -> list[str]:
+    """Name the keys that are missing, of another type or out of range."""
+    faults = [name for name, kind in REQUIRED.items() if not isinstance(facts.get(name), kind)]
+    if "width" not in faults and (facts["width"] < 1 or not _is_number(facts["width"])):
+        faults.append("width")
+    for name, keys in REQUIRED_WITHIN.items():
+        if name not in faults:
+            faults += [f"{name}.{key}" for key in keys if not OTHER_KINDS.get(key, _is_number)(facts[name].get(key))]
+    history = facts.get("history", {})
+    if not isinstance(history, dict) or (history.get("map") == "free" and not _is_number(history.get("free_share"))):
+        faults.append("history.free_share")
+    return faults
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether this is a number from 0 on that a float can hold; true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
+
+
+def _are_rows(rows: Any, *, keys: tuple[str, ...]) -> bool:
+    """Tell whether this is a list of objects with numbers under these keys; they may have others too."""
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and all(_is_number(row.get(key)) for key in keys) for row in rows
+    )
 
 
 def _sha256(path: Path) -> str:

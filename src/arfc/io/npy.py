@@ -14,7 +14,7 @@ from arfc.shapes import Array, Shaped
 def readable_file(path: Path, *, name: str) -> Path:
     """Return `path` once it is known to be a file that can be opened.
 
-    Raises: InputError when it is missing, a folder, or not readable.
+    Raises: InputError when it is missing, a folder, not readable, or its path holds a null byte.
     """
     try:
         with path.open("rb"):
@@ -23,6 +23,8 @@ def readable_file(path: Path, *, name: str) -> Path:
         raise InputError(f"{name} must be an existing file, got {path}; is the path spelled right") from None
     except IsADirectoryError:
         raise InputError(f"{name} must be a file, got the folder {path}; name a file in it") from None
+    except ValueError as error:
+        raise InputError(f"{name} must be an existing file, got {str(path)!r} ({error}); correct the path") from None
     except OSError as error:
         raise InputError(f"{name} must be readable, got {error.strerror} for {path}; check its permissions") from error
 

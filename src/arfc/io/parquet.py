@@ -3,7 +3,7 @@
 Letters: N rows, n rows of one block, D values per vector, B bytes per vector.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import numpy as np
 
 from arfc.errors import DtypeError, InputError, MissingExtraError, RowError, ShapeError
 from arfc.io.npy import readable_file
-from arfc.shapes import Array, Shaped, UInt8
+from arfc.io.row_count import RowCount
+from arfc.shapes import Array, Int, Shaped, UInt8
 
 PAGE_BUFFER_BYTES = 1 << 20
+_MOST_NAMES = 5
 
 
 def import_pyarrow() -> Any:
@@ -66,16 +68,17 @@ class ParquetMatrix:
     def _choose(
         self, columns: dict[str, np.dtype[Any] | None], *, kind: str, column: str | None
     ) -> tuple[str, np.dtype[Any]]:
-        listing = ", ".join(f"{key} ({dtype or 'no vectors'})" for key, dtype in columns.items())
+        vectors_first = sorted(columns.items(), key=lambda item: item[1] is None)
+        listing = name_some(f"{key} ({dtype or 'no vectors'})" for key, dtype in vectors_first)
         if column is None:
             fitting = [(key, dtype) for key, dtype in columns.items() if dtype is not None and dtype.kind == kind]
             if len(fitting) != 1:
-                wanted = "float" if kind == "f" else "uint8"
+                wanted, opener = ("float", "open_features") if kind == "f" else ("uint8", "open_packed")
                 option = f"--{self.name}-column" if self.name in ("pairs", "queries") else "--column"
-                cure = f"name the column ({option})"
+                cure = f"name the column ({option}), in Python with arfc.io.{opener}(path, column=...)"
                 raise InputError(
                     f"{self.name} must be in one list column of {wanted} values, got {len(fitting)} of them in "
-                    f"{self.path}: {listing}; {cure if fitting else 'convert one column'}"
+                    f"{self.path}: {listing}; {cure if fitting else self._how_to_convert(kind)}"
                 )
             return fitting[0]
         if column not in columns:
@@ -85,6 +88,15 @@ class ParquetMatrix:
             wanted = "floats" if kind == "f" else "uint8"
             raise DtypeError(f"{self.name} must be lists of {wanted}, got {column!r} of {self.path}: {listing}")
         return column, dtype
+
+    def _how_to_convert(self, kind: str) -> str:
+        """Return the cure for a table without a column of vectors: it may have one column per dim, as pandas has."""
+        types = import_pyarrow().types
+        with open_parquet(self.path, name=self.name) as file:
+            floats = sum(types.is_floating(field.type) for field in file.schema_arrow)
+        if kind != "f" or floats < 2:
+            return "convert one column"
+        return f"join the {floats} float columns into one list column"
 
     def blocks(self, start: int, stop: int, *, rows_per_block: int) -> Iterator[Shaped[Array, "n D"]]:
         """Yield the rows from `start` up to `stop` in blocks of `rows_per_block`, the last one shorter.
@@ -132,9 +144,8 @@ class ParquetMatrix:
 
         `first_row` is the number of its first row, for messages.
         """
-        nulls = np.flatnonzero(lists.is_null().to_numpy(zero_copy_only=False))
-        if nulls.size:
-            raise RowError(f"{self.name} must not be null, got null in row {first_row + nulls[0]} of {self.path}")
+        if lists.null_count:
+            raise self._nulls()
         if _is_binary(lists.type):
             return _bytes_of(lists)
         lengths_n = lists.value_lengths().to_numpy(zero_copy_only=False)
@@ -147,9 +158,18 @@ class ParquetMatrix:
             )
         values = lists.flatten()
         if values.null_count:
-            row = first_row + int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0]) // width
-            raise RowError(f"{self.name} must not hold nulls, got one in row {row} of {self.path}")
+            raise self._nulls()
         return np.asarray(values.to_numpy(zero_copy_only=False)).reshape(len(lists), width)
+
+    def _nulls(self) -> RowError:
+        """Return the error for a column with nulls, after counting them in the whole file."""
+        found, first_row = RowCount(), 0
+        with open_parquet(self.path, name=self.name) as file:
+            batches = file.iter_batches(8192, columns=[self.column])
+            while (batch := next_batch(batches, path=self.path, name=self.name)) is not None:
+                found.add(first_row + _rows_with_nulls(batch.column(self.column)))
+                first_row += len(batch)
+        return RowError(f"{self.name} must not hold nulls, got some in {found} of {self.path}; drop these rows first")
 
 
 def open_parquet(path: Path, *, name: str) -> Any:
@@ -190,6 +210,24 @@ def _value_dtype(kind: Any) -> np.dtype[Any] | None:
         return None
     value = kind.value_type
     return np.dtype(value.to_pandas_dtype()) if types.is_floating(value) or types.is_integer(value) else None
+
+
+def name_some(names: Iterable[str]) -> str:
+    """Return the first five names in one line, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - _MOST_NAMES:,} more" if len(listed) > _MOST_NAMES else ""
+    return ", ".join(listed[:_MOST_NAMES]) + more
+
+
+def _rows_with_nulls(lists: Any) -> Int[Array, " n"]:
+    """Return the places of those rows of a pyarrow array that are null or hold a null."""
+    null_N = lists.is_null().to_numpy(zero_copy_only=False)
+    if _is_binary(lists.type):
+        return np.flatnonzero(null_N)
+    whole = lists.drop_null()
+    row_of_value = np.repeat(np.flatnonzero(~null_N), whole.value_lengths().to_numpy(zero_copy_only=False))
+    null_N[row_of_value[whole.flatten().is_null().to_numpy(zero_copy_only=False)]] = True
+    return np.flatnonzero(null_N)
 
 
 def _is_binary(kind: Any) -> bool:

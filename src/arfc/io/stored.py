@@ -13,7 +13,7 @@ import numpy as np
 from arfc.errors import DtypeError, InputError, RowError, ShapeError
 from arfc.io.features import ROWS_PER_CHUNK, as_array
 from arfc.io.npy import map_npy
-from arfc.io.parquet import ParquetMatrix, vector_columns
+from arfc.io.parquet import ParquetMatrix, name_some, vector_columns
 from arfc.io.table import read_note
 from arfc.io.text import read_lines
 from arfc.shapes import Array, Int64, Shaped, UInt8
@@ -45,7 +45,7 @@ def sniff(path: str | Path, *, column: str | None = None) -> Stored:
         if column is None and note is not None and note.column in columns:
             column = note.column
         if column is not None and column not in columns:
-            raise InputError(f"input must have the column {column!r}, got {', '.join(columns)} in {path}; name another")
+            raise InputError(f"input must have the column {column!r}, got {name_some(columns)} in {path}; name another")
         found = {name: dtype for name, dtype in columns.items() if dtype is not None and column in (None, name)}
     elif column is not None:
         raise InputError(f"input must be a .parquet file to have a column {column!r}, got {path}; drop it")
@@ -57,7 +57,8 @@ def sniff(path: str | Path, *, column: str | None = None) -> Stored:
     kinds = {dtype == np.uint8 for dtype in fitting.values()}
     if len(kinds) != 1:
         got = " and ".join(sorted({str(dtype) for dtype in found.values()})) or "no vectors"
-        cure = "name one column (--column)" if len(kinds) == 2 else "write it with arfc compress"
+        named = "name one column (--column), in Python with arfc.io.open_features or open_packed(path, column=...)"
+        cure = named if len(kinds) == 2 else "write it with arfc compress"
         raise DtypeError(f"input must hold floats or uint8 codes, got {got} in {path}; {cure}")
     if len(fitting) == 1:
         column = next(iter(fitting)) or None

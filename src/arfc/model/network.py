@@ -176,11 +176,13 @@ class Network(nn.Module):
     ) -> Float32[Array, "N {self.width}"]:
         """Return `decode` of prefixes of rows of any length, at the length that each tells; none depends on the others.
 
+        A prefix of zeros, which tells nothing, becomes a row of zeros.
         `mean` and `spread` are what `likely_lengths` takes.
         """
         energy_D: Array = self._covariance.diagonal().clamp_min(0).numpy()
         length_N1 = likely_lengths(prefix_NK, energy_D, mean=mean, spread=spread)
         decoded_ND: Array = by_blocks(self.decode, prefix_NK / length_N1) * length_N1
+        decoded_ND[~prefix_NK.any(axis=1)] = 0
         return decoded_ND
 
     def decode_inexact(self, full_BD: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:

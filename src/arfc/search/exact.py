@@ -11,7 +11,7 @@ import numpy as np
 from arfc.codec import Codes
 from arfc.errors import DtypeError, RowError, ShapeError, SizeError
 from arfc.io import Features, open_features
-from arfc.scores import cosine_scores, top_k
+from arfc.scores import check_widths, top_k, unit_rows
 from arfc.shapes import Array, Float32, Int64
 
 _ROWS_PER_BLOCK = 4096
@@ -36,20 +36,34 @@ def exact_search(
     query_features.validate()
     if isinstance(source, Features):
         source.validate()
-    blocks = [block_QD for _, block_QD in query_features.chunks(_QUERIES_PER_BLOCK)]
+    blocks = [unit_rows(block_QD, name="queries") for _, block_QD in query_features.chunks(_QUERIES_PER_BLOCK)]
     best = [(np.empty((len(block), 0), np.int64), np.empty((len(block), 0), np.float32)) for block in blocks]
     for ids_n, block_nD in _row_blocks(source, only):
-        count = len(block_nD)
-        padded_nD = _same_height(block_nD, whole=n_rows > _ROWS_PER_BLOCK)
+        check_widths(blocks[0], block_nD)
+        unit_nD = unit_rows(_same_height(block_nD, whole=n_rows > _ROWS_PER_BLOCK))
         for place, block_QD in enumerate(blocks):
-            ids_QK, scores_QK = best[place]
-            scores_Qn = cosine_scores(block_QD, padded_nD)[:, :count]
-            ids_Qn = np.broadcast_to(ids_n, scores_Qn.shape)
-            # Earlier rows stand first, so the lower place that top_k prefers among equals is the lower id.
-            candidates = np.concatenate((scores_QK, scores_Qn), axis=1)
-            place_QK, kept_QK = top_k(candidates, min(k, candidates.shape[1]))
-            best[place] = np.take_along_axis(np.concatenate((ids_QK, ids_Qn), axis=1), place_QK, axis=1), kept_QK
+            scores_Qn = (block_QD @ unit_nD.T)[:, : len(block_nD)]
+            best[place] = _better(*best[place], ids_n, scores_Qn, k=k)
     return np.concatenate([ids for ids, _ in best]), np.concatenate([scores for _, scores in best])
+
+
+def _better(
+    ids_QK: Int64[Array, "Q K"],
+    scores_QK: Float32[Array, "Q K"],
+    ids_n: Int64[Array, " n"],
+    scores_Qn: Float32[Array, "Q n"],
+    *,
+    k: int,
+) -> tuple[Int64[Array, "Q _"], Float32[Array, "Q _"]]:
+    """Return the best `k` of those kept so far, and of the rows of a block, whose ids are higher."""
+    if scores_QK.shape[1] == k:  # of equals the lower id stays
+        above_n = (scores_Qn > scores_QK[:, -1:]).any(axis=0)
+        ids_n, scores_Qn = ids_n[above_n], scores_Qn[:, above_n]
+    # Earlier rows stand first, so the lower place that top_k prefers among equals is the lower id.
+    candidates = np.concatenate((scores_QK, scores_Qn), axis=1)
+    place_QK, kept_QK = top_k(candidates, min(k, candidates.shape[1]))
+    of_block = np.broadcast_to(ids_n, scores_Qn.shape)
+    return np.take_along_axis(np.concatenate((ids_QK, of_block), axis=1), place_QK, axis=1), kept_QK
 
 
 def row_count(source: Codes | Features) -> int:
@@ -117,4 +131,6 @@ def _same_height(block_nD: Float32[Array, "n D"], *, whole: bool) -> Float32[Arr
     A matrix product rounds the rows at its edges differently, and then equal rows would not get equal scores.
     """
     height = _ROWS_PER_BLOCK if whole else -(-len(block_nD) // _ROW_MULTIPLE) * _ROW_MULTIPLE
+    if height == len(block_nD):
+        return block_nD
     return np.pad(block_nD, ((0, height - len(block_nD)), (0, 0)), mode="edge")

@@ -38,7 +38,7 @@ def fit_facts(
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-        "data": data | counts,
+        "data": data | counts | {"duplicate_cosine": split.duplicate_cosine},
         "interrupted": interrupted,
         "opening": fitted.network.opening.tolist(),
         "history": fitted.history,

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from arfc.config import Config
+from arfc.errors import RowError
 from arfc.model.network import Network
+from arfc.shapes import Array, Int
 from arfc.training.arc_phase import ArcPhase
 from arfc.training.decoder_phase import DecoderPhase
 from arfc.training.linear_phase import learn_map
@@ -23,6 +25,9 @@ from arfc.training.rows import Rows
 from arfc.training.split import Split, held_out_rows, largest_group, split_rows
 from arfc.training.task import Task
 
+NEARER = (0.99999, 2.0)
+"""Cosines from which on rows count as duplicates where that of the config leaves a part empty; the last is out of
+reach, so that copies alone do."""
 SMALL_CLASS_ROWS = 20
 """Classes with fewer rows than this on average name things rather than kinds, and are kept whole by the split."""
 LINEAR_SHARE = 0.45
@@ -56,9 +61,28 @@ def split(rows: Rows, config: Config, *, seed: int) -> Split:
     With pairs the groups go over both modalities: a row that is the partner of one row and a feature elsewhere ties
     both; where partners are known (`known_partners`), over features alone. With labels, small classes are kept whole
     too, unless the held-out parts of so few rows have no room for most of them: then they are split as large ones are.
+
+    In two dims, or in tight clusters, near rows may hang together until a part has none. Then only nearer ones count as
+    duplicates, at last copies alone.
+
+    Raises: as `split_rows`.
     """
+    wanted = config.train.duplicate_cosine
+    for cosine in (wanted, *(nearer for nearer in NEARER if nearer > wanted)):
+        try:
+            parts = split_rows(_groups(rows, config, cosine=cosine), config.train, seed=seed)
+        except RowError:
+            if cosine == NEARER[-1]:
+                raise
+        else:
+            return replace(parts, duplicate_cosine=min(cosine, 1.0))
+    raise AssertionError("the last cosine splits or raises")
+
+
+def _groups(rows: Rows, config: Config, *, cosine: float) -> Int[Array, " N"]:
+    """Return a number per row; rows of one number stay in one part."""
     known = rows.partners is not None and config.train.known_partners
-    groups = duplicate_groups(rows.features if known else rows.entities, cosine=config.train.duplicate_cosine)
+    groups = duplicate_groups(rows.features if known else rows.entities, cosine=cosine)
     if rows.partners is not None and not known:
         groups = join_groups(*groups.chunk(2))
     if rows.labels is not None:
@@ -67,7 +91,7 @@ def split(rows: Rows, config: Config, *, seed: int) -> Split:
         most_fit = 2 * int(sizes[sizes <= room].sum()) >= len(rows)
         if len(rows) < SMALL_CLASS_ROWS * len(sizes) and most_fit:
             groups = join_groups(groups, class_N + int(groups.max()) + 1)
-    return split_rows(groups.numpy(), config.train, seed=seed)
+    return groups.numpy()
 
 
 def fit_network(rows: Rows, parts: Split, config: Config, *, seed: int, run: Run) -> Fitted:

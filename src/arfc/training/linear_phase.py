@@ -126,6 +126,9 @@ class LinearPhase:
         With pairs or labels, where scores are noisy and maps overfit, it is the share that scores best among those.
         """
         learned = self.coefficients.clone()
+        if not learned.any():  # no time, no steps, or nothing better than the start
+            self.install()
+            return 0.0
         self.coefficients.zero_()
         floors = [self._hits()]
         if self.free:  # it may start at a rotation, which may have used up what a size may lose against the KLT

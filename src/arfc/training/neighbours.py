@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from arfc.shapes import Float, Int, Tensor
+from arfc.training import precision
 
 BFLOAT16_ERROR = 0.008
 """More than what a cosine near 1 can lose in `nearest`."""
@@ -22,10 +23,10 @@ def nearest(
 ) -> tuple[Int[Tensor, "N k"], Float[Tensor, "N k"]]:
     """Return ids and cosines of the k nearest other rows, best first.
 
-    Products run in bfloat16 with float32 sums where the device likes it: neighbours guide training and mark duplicates,
-    and errors of 0.3 % do not matter to either.
+    Products run in bfloat16 with float32 sums where the CPU is fast at it: neighbours guide training and mark
+    duplicates, and errors of 0.3 % do not matter to either.
     """
-    bank = unit_ND.bfloat16()
+    bank = unit_ND.bfloat16() if precision.fast_bfloat16() else unit_ND
     ids, cosines = [], []
     for start in range(0, len(bank), block_rows):
         scores = bank[start : start + block_rows] @ bank.T
@@ -116,6 +117,6 @@ def _components(count: int, ends: list[int], other_ends: list[int]) -> Int[Tenso
 
 
 def _cosines(unit_ND: Tensor, ids_Nk: Tensor, *, block_rows: int = 4096) -> Float[Tensor, "N k"]:
-    """Recompute in float32 the cosines that the bfloat16 search only ranked."""
+    """Recompute in float32 the cosines that the search, in bfloat16 on some CPUs, only ranked."""
     blocks = zip(unit_ND.split(block_rows), ids_Nk.split(block_rows), strict=True)
     return torch.cat([torch.einsum("nd,nkd->nk", rows, unit_ND[ids]) for rows, ids in blocks])

@@ -66,6 +66,9 @@ def read_rows(
     known = None if labels is None else torch.from_numpy(open_labels(labels, features.rows)[ids])
     if known is not None and len(known.unique()) < 2:
         raise RowError("labels must name at least 2 classes, got 1; leave labels out")
+    if known is not None and partners is None and len(known.unique()) == len(known):
+        got = f"{len(known)} classes in {len(known)} rows"
+        raise RowError(f"labels must name classes of at least 2 rows, got {got}; are these ids?")
     unit = torch.from_numpy(taken / norms)
     data = {
         "rows": features.rows,

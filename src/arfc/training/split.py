@@ -24,6 +24,8 @@ class Split:
     fit: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    duplicate_cosine: float = 1.0
+    """Rows at least this near count as duplicates; at 1 copies do."""
 
 
 def split_rows(groups_N: np.ndarray, config: TrainConfig, *, seed: int) -> Split:
@@ -57,7 +59,7 @@ def split_rows(groups_N: np.ndarray, config: TrainConfig, *, seed: int) -> Split
         if len(got) < 10 and (name != "test" or wanted[2]):
             raise RowError(
                 f"after near-duplicates are kept together, {name} must have at least 10 rows, got {len(got)} "
-                f"({len(sizes)} distinct groups in {rows} rows); remove duplicates, raise duplicate_cosine, "
+                f"({len(sizes)} distinct groups in {rows} rows); remove duplicates, "
                 "or add rows where classes are small"
             )
     return Split(fit=parts[0], validation=parts[1], test=parts[2])
