@@ -12,7 +12,7 @@ from arfc import Codes, Compressor
 from arfc.codec import NestedCodec
 from arfc.errors import ArfcError, DtypeError, RowError, ShapeError
 from arfc.fingerprint import SeenRows
-from arfc.model.network import Network
+from arfc.model.network import LINEAR_BLOCK_ROWS, Network
 from arfc.scores import cosine_scores, recall_at_k, top_k
 
 WIDTHS = (10, 41, 64, 300, 384, 1000, 1537)
@@ -200,6 +200,20 @@ def test_the_number_of_threads_does_not_matter(of_width, width, threads):
         np.testing.assert_array_equal(model.compress(x, dims=width), whole)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", ["fitted_model", "opened_model"])
+def test_rows_of_many_blocks_do_not_depend_on_who_computes_them(request, small_rows, monkeypatch, kind):
+    model = request.getfixturevalue(kind)
+    many = np.tile(small_rows, (15, 1))
+    assert len(many) > 2 * LINEAR_BLOCK_ROWS
+    for size in ({"dims": 24}, {"bytes": 9}):
+        made = model.compress(small_rows, **size)
+        whole = getattr(made, "packed", made)
+        for threads in ("1", "2", "3"):
+            monkeypatch.setenv("OMP_NUM_THREADS", threads)
+            made = model.compress(many, **size)
+            np.testing.assert_array_equal(getattr(made, "packed", made), np.tile(whole, (15, 1)))
 
 
 def test_decoding_is_row_by_row_too(opened_model, small_rows):

@@ -96,9 +96,9 @@ class Compressor:
         seed = check_seed(seed)
         config = (config or Config()).with_steps(steps)
         budget_s = float("inf") if budget is None else parse_duration(budget)
+        run = Run(config=config.train, budget_s=TRAINING_SHARE * budget_s)
         rows, data = read_rows(x, pairs, labels, config.train, seed=seed)
         parts = split(rows, config, seed=seed)
-        run = Run(config=config.train, budget_s=TRAINING_SHARE * budget_s)
         if checkpoint is not None:
             run.checkpoints = Checkpoints(Path(checkpoint), fit_id=fit_id(rows, config, seed=seed), resume=resume)
             run.earlier_s = run.checkpoints.open()

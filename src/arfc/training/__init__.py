@@ -1,1 +1,1 @@
-"""Fitting: splits, batches, objectives, the two phases and their loop."""
+"""Fitting: splits, batches, objectives, the phases and their loop."""
