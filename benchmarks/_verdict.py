@@ -12,7 +12,7 @@ TITLES = {
     "scifact": "SciFact, MiniLM 384 dims",
     "myntra": "Myntra products, FashionCLIP 512 dims",
     "muge": "MUGE photos, Chinese-CLIP 512 dims",
-    "cifar10": "CIFAR-10, ResNet 512 dims",
+    "cifar10": "CIFAR-10, ResNet trained on it, 512 dims",
     "food10": "ten classes of Food-101, CLIP 512 dims",
 }
 MAIN = {

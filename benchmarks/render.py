@@ -113,13 +113,13 @@ def _drawn(table: Table) -> list[Line]:
 
 
 def _seeds(lines: Sequence[Line]) -> str:
-    """Say of how many seeds arfc is the mean, and which random methods have fewer, whose intervals are too narrow."""
+    """Say of how many seeds arfc is the mean, and which random methods have one alone."""
     of = {label(line): min(cell.seeds for cell in line.cells.values()) for line in lines if _is_random(line)}
     most = max(of.values(), default=1)
-    fewer = [name for name, seeds in of.items() if seeds < most]
     if most == 1:
         return "one seed"
-    less = f"; {listed(fewer)} of fewer, which leaves the spread of seeds out of the interval" if fewer else ""
+    single = "; ".join(name for name, seeds in of.items() if seeds == 1)
+    less = f" (of one: {single}; their intervals leave out the spread of seeds)" if single else ""
     return f"mean of {most} seeds{less}"
 
 
@@ -132,12 +132,17 @@ def _stands(table: Table) -> str:
     every = standings(table, README_BYTES)
     best = [one.bytes for one in every if not one.better and not one.level]
     level = [one.bytes for one in every if not one.better and one.level]
-    lost = [f"{one.bytes} (to {label(one.better[0][0])})" for one in every if one.better]
-    parts = [(best, "is best at {} bytes"), (level, "is level with the best at {}"), (lost, "loses at {}")]
+    lost: dict[str, list[int]] = {}
+    for one in every:
+        if one.better:
+            lost.setdefault(label(one.better[0][0]), []).append(one.bytes)
+    parts = [(best, "is best at {} bytes"), (level, "is level with the best at {}")]
+    parts += [(sizes, f"loses to {winner} at {{}}") for winner, sizes in lost.items()]
     said = [text.format(listed(sizes)) for sizes, text in parts if sizes]
     clear = [one.bytes for one in every if one.clear]
-    beyond = f"at {listed(clear)} bytes alone" if clear else "nowhere"
-    return f" Of all methods measured, arfc {', '.join(said)}; the intervals part {beyond}." if said else ""
+    but = f" but {listed(clear)}" if clear else ""
+    overlap = f"the intervals of arfc and of the best other overlap at all sizes shown{but}"
+    return f" Of all methods measured, arfc {', '.join(said)}; {overlap}." if said else ""
 
 
 if __name__ == "__main__":

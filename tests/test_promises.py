@@ -12,7 +12,7 @@ from arfc import Codes, Compressor
 from arfc.codec import NestedCodec
 from arfc.errors import ArfcError, DtypeError, RowError, ShapeError
 from arfc.fingerprint import SeenRows
-from arfc.model.network import LINEAR_BLOCK_ROWS, Network
+from arfc.model.network import LINEAR_BLOCK_ROWS, OPEN_BLOCK_ROWS, Network
 from arfc.scores import cosine_scores, recall_at_k, top_k
 
 WIDTHS = (10, 41, 64, 300, 384, 1000, 1537)
@@ -202,18 +202,29 @@ def test_the_number_of_threads_does_not_matter(of_width, width, threads):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("kind", ["fitted_model", "opened_model"])
-def test_rows_of_many_blocks_do_not_depend_on_who_computes_them(request, small_rows, monkeypatch, kind):
+@pytest.mark.parametrize(
+    ("kind", "block_rows"), [("fitted_model", LINEAR_BLOCK_ROWS), ("opened_model", OPEN_BLOCK_ROWS)]
+)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_rows_of_many_blocks_do_not_depend_on_who_computes_them(
+    request, small_rows, monkeypatch, kind, block_rows, threads
+):
     model = request.getfixturevalue(kind)
-    many = np.tile(small_rows, (15, 1))
-    assert len(many) > 2 * LINEAR_BLOCK_ROWS
+    times = 1 + 2 * block_rows // len(small_rows)
+    monkeypatch.setattr("arfc.codec.threads.thread_count", lambda: threads)
+    before = torch.get_num_threads()
     for size in ({"dims": 24}, {"bytes": 9}):
-        made = model.compress(small_rows, **size)
-        whole = getattr(made, "packed", made)
-        for threads in ("1", "2", "3"):
-            monkeypatch.setenv("OMP_NUM_THREADS", threads)
-            made = model.compress(many, **size)
-            np.testing.assert_array_equal(getattr(made, "packed", made), np.tile(whole, (15, 1)))
+        whole = np.concatenate([_packed(model.compress(row, **size)) for row in small_rows[:, None]])
+        torch.set_num_threads(threads)
+        try:
+            made = _packed(model.compress(np.tile(small_rows, (times, 1)), **size))
+        finally:
+            torch.set_num_threads(before)
+        np.testing.assert_array_equal(made, np.tile(whole, (times, 1)))
+
+
+def _packed(made):
+    return made.packed if isinstance(made, Codes) else made
 
 
 def test_decoding_is_row_by_row_too(opened_model, small_rows):

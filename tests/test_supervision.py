@@ -98,3 +98,5 @@ def test_pairs_and_labels_together(pairs, tiny_config):
     model = Compressor.fit(left[:1200], pairs=right[:1200], labels=labels, config=tiny_config(), progress=False)
     assert model.facts["task"] == "pairs"
     assert model.compress(left[:5], dims=7).shape == (5, 7)
+    curve = model.curve
+    assert curve["code_answering_rows"] == curve["validation_rows"] < curve["answering_rows"]

@@ -181,6 +181,7 @@ class Compressor:
         Raises: ShapeError for vectors wider than D, before the first block.
         """
         if isinstance(small, Codes):
+            self.network.prepare_decoding()
             length = np.float32(self.facts["data"]["mean_norm"])
             rows = range(0, len(small), 8192)
             decoded = ((i, self.codec.decode(np.asarray(small.packed[i : i + 8192]))) for i in rows)
@@ -197,8 +198,9 @@ class Compressor:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return ids and cosines (Q, k) of the nearest compressed rows, best first; exact unless `shortlist` is given.
 
-        `only` limits the search to some rows: their ids, or one bool per row. With `shortlist`, only so many Codes are
-        decoded per query, those that look-up tables rank first: faster where queries are few and rows are many.
+        `only` limits the search to some rows: their ids, or one bool per row. With `shortlist`, look-up tables rank
+        Codes and that many are decoded per query: faster where rows are many. The first such search reads all codes for
+        what the same object, not an array or a file, keeps for the next.
 
         Shapes: queries (Q, D) at original width; rows: Codes, uint8 codes (N, B), vectors (N, K), or a file of either.
         Raises: ConfigError for codes of another model; ShapeError, SizeError, DtypeError, RowError, InputError.

@@ -112,7 +112,8 @@ class TrainConfig:
     max_test_rows: int = 5_000
     """Upper bound of those rows."""
     duplicate_cosine: float = 0.995
-    """Rows at least this near (cosine, centred) count as duplicates and stay on one side of the split."""
+    """Rows at least this near (cosine, centred) count as duplicates and stay on one side of the split. Where that would
+    leave a part empty, .99999 is tried, then copies alone; `data.duplicate_cosine` of the model says which."""
     validate_every: int = 50
     """Steps between validations."""
     patience: int = 4

@@ -69,19 +69,23 @@ def test_where_others_are_ahead(said, measured):
 
 
 def test_what_the_transformer_adds(said, measured):
-    assert "adds one to two points of mAP@R on CIFAR-10 to a linear map trained alike, and less than" in said
+    assert "From 64 dims on it adds one to two points of mAP@R on CIFAR-10 to a linear map trained alike, and" in said
+    assert "and less than one point of R@1 on captions; fewer dims gain more." in said
     for key, metric, low, high in (
-        (("cifar10", "labels"), "mAP@R by class", 0.01, 0.025),
+        (("cifar10", "labels"), "mAP@R by class", 0.01, 0.0205),
         (("captions", "labels"), "R@1", 0.0, 0.01),
     ):
         ours, theirs = (scores(measured[key], metric, name)[0] for name in ("arfc", "learned-linear"))
-        for size in [size for size in ours if size >= 4 * 96]:
-            assert low <= ours[size] - theirs[size] <= high
+        long = [ours[size] - theirs[size] for size in ours if size >= 4 * 64]
+        assert low <= min(long) and max(long) <= high
+        assert ours[4 * 8] - theirs[4 * 8] > max(long)
 
 
 def test_where_floats_are_below_the_klt(said, measured):
-    assert "(Myntra, Food-101) floats of 16 to 32 dims fall below the KLT in retrieval." in said
+    assert "floats of 16 and 32 dims lie up to three points below the KLT in retrieval, longer ones up to two." in said
     for name, metrics in (("food10", ["mAP@R by class"]), ("myntra", ["R@1 texts to images", "R@1 images to texts"])):
         for metric in metrics:
             ours, theirs = (scores(measured[name, "none"], metric, method)[0] for method in ("arfc", "klt"))
-            assert all(ours[4 * dims] < theirs[4 * dims] for dims in (16, 32))
+            below = {size: theirs[size] - ours[size] for size in ours}
+            assert all(0 < below[4 * dims] < 0.035 for dims in (16, 32))
+            assert all(gap <= 0.02 for size, gap in below.items() if size > 4 * 32)

@@ -168,8 +168,8 @@ def test_the_readme_shows_who_wins(home):
     assert re.sub(r"(:start -->\n).*?\n?(<!-- \w+:end)", r"\1\2", text, flags=re.DOTALL) == README.replace("old\n", "")
     said = " ".join(text.split())
     assert "100 queries, one seed." in said
-    stands = "arfc is best at 8 bytes, is level with the best at 64, loses at 16 (to RQ) and 32 (to RQ); the intervals "
-    assert stands + "part at 8 and 32 bytes alone." in said
+    stands = "arfc is best at 8 bytes, is level with the best at 64, loses to RQ at 16 and 32; the intervals of arfc "
+    assert stands + "and of the best other overlap at all sizes shown but 8 and 32." in said
     rows = rows_of(text)
     assert rows["bytes per vector"] == [["8", "16", "32", "64"]]
     assert rows["RQ"] == [["0.550", "**0.705**", "**0.850**", "-"]]
@@ -212,4 +212,4 @@ def test_the_readme_says_of_how_many_seeds_scores_are(home, record, cell):
     path.write_text(path.read_text() + "".join(json.dumps(one) + "\n" for one in more))
     render(home)
     said = " ".join((home / "README.md").read_text().split())
-    assert "mean of 3 seeds; RQ of fewer, which leaves the spread of seeds out of the interval." in said
+    assert "mean of 3 seeds (of one: RQ; their intervals leave out the spread of seeds)." in said

@@ -122,7 +122,9 @@ def test_bad_configs(refused, fitted, tmp_path, change, match):
         (None, {"width": 0}, "width"),
         (None, {"width": -1}, "width"),
         (None, {"width": True}, "width"),
-        (None, {"history": []}, r"history\.free_share"),
+        (None, {"history": []}, "history"),
+        ("config", {"train": 5}, r"config\.train"),
+        ("config", {"train": {"duplicate_cosine": "x"}}, r"config\.train"),
     ],
 )
 def test_facts_out_of_range_or_of_another_type(refused, fitted, tmp_path, part, damage, named):

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import sys
 import tempfile
 
@@ -110,7 +111,8 @@ def test_no_room_for_the_copy_that_is_hashed(closed_model, tmp_path, monkeypatch
         raise OutputError(f"{path} could not be written; make room") from OSError(28, "No space left on device")
 
     monkeypatch.setattr(Compressor, "save", full_disk)
-    message = rf"^a copy of the model must fit into {tempfile.gettempdir()}, got No space left on device; set TMPDIR$"
+    folder = re.escape(tempfile.gettempdir())
+    message = rf"^a copy of the model must fit into {folder}, got No space left on device; set TMPDIR$"
     with pytest.raises(OutputError, match=message):
         fingerprint(closed_model)
 

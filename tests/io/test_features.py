@@ -201,7 +201,7 @@ def test_bfloat16_is_refused_with_the_cure():
         open_features(torch.ones(3, 2, dtype=torch.bfloat16))
 
 
-@pytest.mark.parametrize("name", ["to_sparse", "to_sparse_csc", "to_mkldnn"])
+@pytest.mark.parametrize("name", ["to_sparse", "to_sparse_csc"])
 @pytest.mark.filterwarnings("ignore:Sparse CSC")
 def test_sparse_tensors_are_refused_with_the_cure(name):
     x = torch.ones(3, 2)

@@ -51,11 +51,12 @@ class OneLineErrors(click.Group):
 def _is_of_printing(error: OSError) -> bool:
     """Tell what went wrong as something was printed from what nobody foresaw."""
     *_, (frame, _) = walk_tb(error.__traceback__)
-    return frame.f_code is click.echo.__code__
+    return frame.f_code is click.echo.__code__ and not frame.f_locals.get("err")
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"arfc: error: {' '.join(message.split())}", err=True)
+    with suppress(OSError):  # nobody is left to be told
+        click.echo(f"arfc: error: {' '.join(message.split())}", err=True)
     sys.exit(code)
 
 

@@ -16,6 +16,7 @@ from arfc.cli.options import (
     features_argument,
     json_option,
     labels_option,
+    nearer_duplicates,
     open_other,
     output_option,
     overwrite_option,
@@ -107,6 +108,8 @@ def fit_command(
     if not interrupted:
         remove_checkpoints(checkpoint)
     say(_summary(model, out, seconds=seconds))
+    for line in nearer_duplicates(model.facts):
+        say(line)
     if as_json:
         print_json(_facts(model, out, seconds=seconds))
     if interrupted:

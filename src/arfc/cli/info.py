@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from arfc.cli.options import PATH, print_json
+from arfc.cli.options import PATH, nearer_duplicates, print_json
 
 
 @click.command("info")
@@ -38,7 +38,7 @@ def _describe(facts: dict[str, Any]) -> str:
             f"common part {100 * data['common_direction']:.1f} % of the energy lies in the mean direction",
             f"rows used   {data['fit_rows']:,} to fit, {data['validation_rows']:,} to choose; "
             f"{data['test_rows']:,} not at all",
-            *_nearer_duplicates(facts),
+            *nearer_duplicates(facts),
             f"fit         for {facts['task']}, seed {facts['seed']}, "
             f"{'interrupted before its end' if facts.get('interrupted') else 'complete'}",
             f"linear map  {_linear_map(facts.get('history', {}))}",
@@ -61,16 +61,6 @@ def _measured(curve: dict[str, Any]) -> str:
     if new == among:
         return text
     return f"{text};\ncodes among {new:,} that no codebook has seen (uncompressed {curve['code_uncompressed']:.3f})"
-
-
-def _nearer_duplicates(facts: dict[str, Any]) -> list[str]:
-    """Say where parts share rows that are nearer than a fit wants them to be."""
-    wanted = facts["config"].get("train", {}).get("duplicate_cosine", 1)
-    used = facts["data"]["duplicate_cosine"]
-    if used <= wanted:
-        return []
-    kept = "copies alone" if used == 1 else f"rows from a cosine of {used:g} on"
-    return [f"duplicates  {kept} are in one part: at {wanted:g} most rows hang together; scores may be too high"]
 
 
 def _linear_map(history: dict[str, Any]) -> str:

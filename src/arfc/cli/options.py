@@ -60,3 +60,13 @@ def print_json(facts: dict[str, Any]) -> None:
 def to_json(facts: dict[str, Any]) -> str:
     """Return facts as JSON text."""
     return json.dumps(facts, indent=1, allow_nan=False)
+
+
+def nearer_duplicates(facts: dict[str, Any]) -> list[str]:
+    """Say where parts share rows that are nearer than the config of a fit wants."""
+    wanted = facts["config"].get("train", {}).get("duplicate_cosine", 1)
+    used = facts["data"]["duplicate_cosine"]
+    if used <= wanted:
+        return []
+    kept = "copies alone" if used == 1 else f"rows from a cosine of {used:g} on"
+    return [f"duplicates  {kept} are in one part: at {wanted:g} most rows hang together; scores may be too high"]

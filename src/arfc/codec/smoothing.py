@@ -12,9 +12,11 @@ ROWS = 2_000
 
 
 def filled_up(values_NK: Float32[Array, "N K"], *, rows: int = ROWS) -> Float32[Array, "_ K"]:
-    """Return the rows, if they are fewer than `rows` in copies with noise, as wide as a kernel density has it.
+    """Return the rows as they are or, where they are fewer than `rows`, several copies of each with Gaussian noise.
 
-    Source: smoothed bootstrap (Efron, 1979) with the rule of thumb of Silverman (1986) for the width.
+    The noise is the same whenever the rows are.
+
+    Source: smoothed bootstrap (Efron, 1979); the width sigma n^(-1/5) is that of Silverman (1986) without his factor.
     """
     copies = -(-rows // len(values_NK))
     if copies == 1:

@@ -21,8 +21,8 @@ def byte_tables(
     """Return, per byte and value, its share of the product of a query with what a code says beside the mean.
 
     A joint token has the product with its codeword, exactly. A bit of a level moves its dim up or down by half of what
-    parts the two sides of a cell. The stretch of a decoded row, one factor for all its
-    bytes (`NestedCodec.stretches`), is left out, and so is the mean, which all rows share.
+    parts the two sides of a cell. The mean, which all rows share, is left out, and so is the stretch of a decoded row
+    (`NestedCodec.stretches`), one factor for all its bytes, by which `scan` multiplies.
 
     Source: look-up tables of additive quantisers (Babenko and Lempitsky, 2014); the form for nested levels is ours.
     """

@@ -21,7 +21,7 @@ _NEIGHBOURS = 10
 def token_choices(most: int) -> list[int]:
     """Return the choices up to `most`, ascending: whole groups, or what there is of less than one.
 
-    The codebooks of a group are learned for the sum of all of them; half a group is worse than one of half the size.
+    The codebooks of a group are learned for their sum; four of eight are worse than four learned by themselves.
     """
     fitting = [count for count in TOKEN_CHOICES if count <= most]
     return [count for count in fitting if count % GROUP == 0 or count == fitting[-1]]

@@ -67,5 +67,7 @@ def _no_better(table: dict[str, Any]) -> list[str]:
             both = [(row[unit], row["arfc"], row[name]) for row in rows if None not in (row["arfc"], row[name])]
             sizes = [str(size) for size, ours, other in both if _score(ours) <= _score(other)]
             if sizes:
-                lines.append(f"  arfc is no better than {name} at {', '.join(sizes)} {unit}")
+                lines.append(
+                    f"  arfc is no better than {_shown(name, coded=unit == 'bytes')} at {', '.join(sizes)} {unit}"
+                )
     return lines

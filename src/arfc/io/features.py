@@ -119,7 +119,7 @@ class Features:
     def validate(self, *, min_rows: int = 1, zeros: bool = False) -> None:
         """Read all rows once and refuse those without a usable direction, before any work is done.
 
-        With `zeros`, rows of zeros pass, and those too short for float32.
+        With `zeros`, rows of zeros pass, and those too short for float32: `compress` leaves such.
 
         Raises: RowError naming how many rows hold NaN or Inf, are zero or are too long or too short to square in
         float32, and the first five of each; RowError when there are fewer than `min_rows` rows.
@@ -148,7 +148,8 @@ class Features:
         if told:
             found = " and ".join(f"{what} in {count}" for what, count, _ in told)
             cure = "; ".join(dict.fromkeys(cure for *_, cure in told))
-            raise RowError(f"{self.name} must be finite and not zero, got {found}; {cure}")
+            must = "finite" if zeros else "finite and not zero"
+            raise RowError(f"{self.name} must be {must}, got {found}; {cure}")
 
 
 def open_features(source: object, *, name: str = "features", column: str | None = None) -> Features:

@@ -142,8 +142,13 @@ def _faults(facts: dict[str, Any]) -> list[str]:
         if name not in faults:
             faults += [f"{name}.{key}" for key in keys if not OTHER_KINDS.get(key, _is_number)(facts[name].get(key))]
     history = facts.get("history", {})
-    if not isinstance(history, dict) or (history.get("map") == "free" and not _is_number(history.get("free_share"))):
+    if not isinstance(history, dict):
+        faults.append("history")
+    elif history.get("map") == "free" and not _is_number(history.get("free_share")):
         faults.append("history.free_share")
+    train = facts["config"].get("train") if "config" not in faults else {}
+    if not isinstance(train, dict) or not _is_number(train.get("duplicate_cosine", 1)):
+        faults.append("config.train")
     return faults
 
 

@@ -60,10 +60,7 @@ class LinearMap(nn.Module):
 
     @torch.no_grad()
     def after(self, basis_DD: Float[Tensor, "D D"], *, rows: int) -> Float64[Tensor, "D D"]:
-        """Return the map applied to the columns of a basis; where it leaves the dims after `rows` alone, to the others.
-
-        That is a product of a few hundred columns in place of thousands.
-        """
+        """Return basis @ weight; where the map changes no dims after `rows`, only the columns before are multiplied."""
         rest_DD = self.weight.clone()
         rest_DD[:rows, :rows] = torch.eye(rows)
         if not torch.equal(rest_DD, torch.eye(len(rest_DD))):

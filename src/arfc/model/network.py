@@ -171,6 +171,10 @@ class Network(nn.Module):
             return product(self.invert(prefix_BK), self._inverse)
         return product(self.decoder(self.estimate(prefix_BK), prefix_BK, self.scale), self._inverse)
 
+    def prepare_decoding(self) -> None:
+        """Compute what decoding needs with all threads of torch; blocks of rows are decoded with one each."""
+        _ = self._inverse, self._covariance
+
     def decode_rows(
         self, prefix_NK: Float32[Array, "N K"], *, mean: float, spread: float
     ) -> Float32[Array, "N {self.width}"]:
@@ -179,6 +183,7 @@ class Network(nn.Module):
         A prefix of zeros, which tells nothing, becomes a row of zeros.
         `mean` and `spread` are what `likely_lengths` takes.
         """
+        self.prepare_decoding()
         energy_D: Array = self._covariance.diagonal().clamp_min(0).numpy()
         length_N1 = likely_lengths(prefix_NK, energy_D, mean=mean, spread=spread)
         decoded_ND: Array = by_blocks(self.decode, prefix_NK / length_N1) * length_N1

@@ -26,7 +26,8 @@ _BLOCK_ROWS = 1 << 17
 _PAIR_ROWS = 1 << 18
 """From so many rows on two bytes are looked up at once: the tables of pairs take as long as a scan of some 100,000."""
 _KNOWN: WeakKeyDictionary[Codes, Float32[Array, " N"]] = WeakKeyDictionary()
-"""Stretches of all rows of codes that were searched, by their first `TABLE_BYTES` bytes."""
+"""Stretches of all rows of codes that were searched, by their first `TABLE_BYTES` bytes; whoever writes to the bytes of
+codes after a search makes new codes of them."""
 _GROUP = 8
 """Queries whose tables are held at once; of each, a pair of bytes has 256 KB."""
 
@@ -85,8 +86,9 @@ def scan(
 ) -> Int64[Array, "Q {keep}"]:
     """Return the `keep` rows of each query with the largest sums of table entries times their stretch, in no order.
 
-    With `only` these rows are searched, whose stretches are given. Where the mean is long or rows lie in clusters,
-    stretches tell neighbours apart: without them a shortlist of 200 keeps .78 of ten neighbours (docs/log.md).
+    With `only`, only these rows are searched; `stretch_M` then has theirs, in that order. Where the mean is long or
+    rows lie in clusters, stretches tell neighbours apart: without them a shortlist of 200 keeps .78 of ten neighbours
+    (docs/log.md).
     Among many rows two bytes are looked up at once, in tables of 65,536 sums that stay in the second cache. Blocks of
     rows run by threads.
     """

@@ -58,7 +58,7 @@ def split_rows(groups_N: np.ndarray, config: TrainConfig, *, seed: int) -> Split
     for name, got in zip(("fit", "validation", "test"), parts, strict=True):
         if len(got) < 10 and (name != "test" or wanted[2]):
             raise RowError(
-                f"after near-duplicates are kept together, {name} must have at least 10 rows, got {len(got)} "
+                f"with copies and what belongs together in one part, {name} must have at least 10 rows, got {len(got)} "
                 f"({len(sizes)} distinct groups in {rows} rows); remove duplicates, "
                 "or add rows where classes are small"
             )

@@ -210,10 +210,12 @@ class Task:
         """The task that codes are scored on: fit rows, which codebooks know by heart, do not answer.
 
         Known partners do, for those that a model meets later are the same; and so do all where validation rows are too
-        few to be each other's neighbours, for then fit rows are too few for codebooks.
+        few to be each other's neighbours, for then, at the usual shares, fit rows are too few for codebooks.
         """
-        known = self.validation.partners is not None and self.config.known_partners
-        if self.validation.labels is not None or known or self._alone < LEAST_ALONE:
+        rows = self.validation
+        known = rows.partners is not None and self.config.known_partners
+        by_class = rows.partners is None and rows.labels is not None  # fit rows do not answer there anyway
+        if by_class or known or self._alone < LEAST_ALONE:
             return self
         return Task(self.fit, self.validation, self.config, seed=self.seed, answering_fit_rows=0)
 
