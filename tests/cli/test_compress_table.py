@@ -144,3 +144,12 @@ def test_partners_and_queries_have_columns_of_their_own(arfc, refused, fitted, t
     (tmp_path / "qrels.tsv").write_text("".join(f"{row}\t{row}\t1\n" for row in range(1200)))
     ask = ["evaluate", fitted.features, "-m", fitted.model, "--qrels", "qrels.tsv", "--queries", "both.parquet"]
     refused(*ask, match=r"queries must be in one list column .*; name the column \(--queries-column\)")
+
+
+def test_what_the_model_has_compressed_is_no_input(arfc, refused, fitted, table):
+    choice = ["--column", "embedding"]
+    arfc("compress", "table.parquet", "-m", fitted.model, "-o", "whole.parquet", *choice, "--ratio", "1")
+    match = "must be original vectors, got column 'embedding' of whole.parquet, which this model has compressed"
+    refused("compress", "whole.parquet", "-m", fitted.model, "-o", "small.parquet", *choice, "--dims", "8", match=match)
+    arfc("decompress", "whole.parquet", "-m", fitted.model, "-o", "back.parquet")
+    arfc("compress", "back.parquet", "-m", fitted.model, "-o", "small.parquet", *choice, "--dims", "8")

@@ -71,6 +71,7 @@ def compress_command(
     from arfc.compressor import Compressor
 
     model = Compressor.load(model_path)
+    _refuse_its_own(features, opened.column, model.facts["tensors_sha256"])
     # Nothing is computed before the first block is asked for, but sizes and width are checked.
     blocks = model.compress_blocks(opened, dims=dims, ratio=ratio, bytes=bytes_per_vector)
     opened.validate()
@@ -102,6 +103,19 @@ def compress_command(
     )
     if as_json:
         print_json(facts)
+
+
+def _refuse_its_own(features: Path, column: str | None, made_by: str) -> None:
+    """Refuse vectors that the model has made itself: at full width they look like features."""
+    from arfc.errors import InputError
+    from arfc.io.table import read_note
+
+    note = None if column is None else read_note(features, name="features")
+    if note is not None and (note.column, note.made_by) == (column, made_by):
+        raise InputError(
+            f"features must be original vectors, got column {column!r} of {features}, which this model has compressed; "
+            "cut these to their first values, or give it the table that they were made of"
+        )
 
 
 @click.command("decompress")
