@@ -70,7 +70,8 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   known corpus.
 - Codes of rivals ("arfc's code") saw the validation rows, too, a ninth more rows than ours, but not on the captions,
   Myntra with pairs, and those of the Q-Former on Food-101 with labels and SciFact with pairs. On SciFact, Food-101 and
-  Myntra their levels are cut between few rows, ours are smoothed since: that is worth up to a point from 96 bytes on.
+  Myntra their levels are cut between few rows, where ours are filled up since ([log](log.md)), which moves scores by up
+  to a point either way.
 - A dash is no defeat: the method has no such size, or was not fitted there. LSQ stops at 16 bytes, PQ, OPQ and RQ at
   64: beyond, they take minutes to hours to fit.
 - Losing cells stand as they are, and the verdicts name them.

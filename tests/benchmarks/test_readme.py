@@ -52,7 +52,7 @@ def test_what_passes_the_uncompressed_vectors(said, measured):
         found, whole = scores(study, "mAP@R by class", "arfc", "bytes")
         assert max(found.values()) > whole
         probes = [scores(study, "linear probe accuracy", "arfc", form) for form in ("bytes", "floats")]
-        assert all(max(found.values()) < whole for found, whole in probes)
+        assert all(max(found.values()) <= whole for found, whole in probes)
     for key, metric in ((("captions", "labels"), "R@1"), (("scifact", "pairs"), "nDCG@10")):
         found, whole = scores(measured[key], metric, "arfc", "bytes")
         assert max(found.values()) > whole
@@ -82,10 +82,10 @@ def test_what_the_transformer_adds(said, measured):
 
 
 def test_where_floats_are_below_the_klt(said, measured):
-    assert "floats of 16 and 32 dims lie up to three points below the KLT in retrieval, longer ones up to two." in said
+    assert "floats of 16 and 32 dims lie up to four points below the KLT in retrieval, longer ones up to two." in said
     for name, metrics in (("food10", ["mAP@R by class"]), ("myntra", ["R@1 texts to images", "R@1 images to texts"])):
         for metric in metrics:
             ours, theirs = (scores(measured[name, "none"], metric, method)[0] for method in ("arfc", "klt"))
             below = {size: theirs[size] - ours[size] for size in ours}
-            assert all(0 < below[4 * dims] < 0.035 for dims in (16, 32))
+            assert all(0 < below[4 * dims] < 0.04 for dims in (16, 32))
             assert all(gap <= 0.02 for size, gap in below.items() if size > 4 * 32)
