@@ -119,8 +119,8 @@ def fit_command(
 
 def _beside(out: Path) -> Path:
     """Return the checkpoint folder of an output; "." and ".." have the names of the folders they are."""
-    whole = Path(os.path.abspath(out))
-    return (out.parent if out.name == whole.name else whole.parent) / f"{whole.name}.checkpoint"
+    whole = Path(os.path.abspath(out)) if out.name in ("", "..") else out
+    return whole.parent / f"{whole.name}.checkpoint"
 
 
 def _check_outputs(out: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> bool:
