@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,9 +26,10 @@ from arfc.training.rows import Rows
 from arfc.training.split import Split, held_out_rows, largest_group, split_rows
 from arfc.training.task import Task
 
-NEARER = (0.99999, 2.0)
-"""Cosines from which on rows count as duplicates where that of the config leaves a part empty; the last is out of
-reach, so that copies alone do."""
+NEARER = 0.99999
+"""Cosine from which on rows count as duplicates where that of the config leaves a part empty."""
+COPIES = 2.0
+"""A cosine out of reach: copies alone are duplicates."""
 SMALL_CLASS_ROWS = 20
 """Classes with fewer rows than this on average name things rather than kinds, and are kept whole by the split."""
 LINEAR_SHARE = 0.45
@@ -67,16 +69,16 @@ def split(rows: Rows, config: Config, *, seed: int) -> Split:
 
     Raises: as `split_rows`.
     """
+
+    def at(cosine: float) -> Split:
+        parts = split_rows(_groups(rows, config, cosine=cosine), config.train, seed=seed)
+        return replace(parts, duplicate_cosine=min(cosine, 1.0))
+
     wanted = config.train.duplicate_cosine
-    for cosine in (wanted, *(nearer for nearer in NEARER if nearer > wanted)):
-        try:
-            parts = split_rows(_groups(rows, config, cosine=cosine), config.train, seed=seed)
-        except RowError:
-            if cosine == NEARER[-1]:
-                raise
-        else:
-            return replace(parts, duplicate_cosine=min(cosine, 1.0))
-    raise AssertionError("the last cosine splits or raises")
+    for cosine in (wanted, NEARER) if wanted < NEARER else (wanted,):
+        with suppress(RowError):
+            return at(cosine)
+    return at(COPIES)
 
 
 def _groups(rows: Rows, config: Config, *, cosine: float) -> Int[Array, " N"]:
