@@ -34,14 +34,15 @@ def others():
 
 
 def tiny_codec():
-    """Two dims, swapped by the basis; one joint token with two codewords that matter; then two bits per dim."""
+    """Two dims, swapped by the basis; one joint token with three codewords that matter; then two bits per dim."""
     codebook = np.full((256, 2), 9, np.float32)
-    codebook[:2] = [[0.5, 0.5], [-0.5, 0.5]]
+    codebook[:3] = [[0.5, 0.5], [-0.5, 0.5], [0.25, 0.4]]
     return NestedCodec.from_arrays(
         {
             "basis": np.float32([[0, 1], [1, 0]]),
             "mean": np.float32([0, 0.25]),
             "codebooks": codebook[None],
+            "emphasis": np.float32([2, 1]),
             "thresholds": np.float32([[-0.5, 0, 0.5], [-0.2, 0, 0.2]]),
             "centroids": np.float32([[0, -0.5, 0.5, -0.75, -0.25, 0.25, 0.75], [0, -0.2, 0.2, -0.3, -0.1, 0.1, 0.3]]),
             "order": np.int32([0, 1, 1, 0]),
@@ -62,8 +63,10 @@ def test_golden_bytes():
     # (0.8, 0.6) is (0.6, 0.8) in the basis and (0.6, 0.55) off the mean: codeword 0, missed (0.1, 0.05).
     # Both dims lie in cell 10; the order 0 1 1 0 gives 1, 1 0, 0.
     # (0.6, -0.8) takes codeword 1 and misses (-0.3, -0.15), cells 01 and 01, which gives 0, 0 1, 1.
-    packed = tiny_codec().encode(np.float32([[0.8, 0.6], [0.6, -0.8]]), bytes_per_vector=2)
-    assert packed.tobytes().hex() == "00c0" + "0130"
+    # (0.96, 0.28) is (0.28, 0.71) off the mean, and nearer to codeword 0; but errors of the first dim count twice, and
+    # by these codeword 2 is nearer. It misses (0.03, 0.31), cells 10 and 11, which gives 1, 1 1, 0.
+    packed = tiny_codec().encode(np.float32([[0.8, 0.6], [0.6, -0.8], [0.96, 0.28]]), bytes_per_vector=2)
+    assert packed.tobytes().hex() == "00c0" + "0130" + "02e0"
 
 
 def test_golden_vectors():

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arfc.codec.product import stable_product
+from arfc.codec import product as module
+from arfc.codec.product import StableProduct, stable_product
 
 DIGEST = """
 import hashlib, sys
@@ -44,3 +45,26 @@ def test_threads_do_not_change_the_product():
         ).stdout
 
     assert digest("1") == digest("2")
+
+
+def test_where_kernels_round_the_last_rows_otherwise_tiles_have_fewer(monkeypatch):
+    """A machine of eight rows at most, made by adding a last digit to the rows after them."""
+    matmul = np.matmul
+
+    def uneven(left, right, out=None):
+        result = matmul(left, right)
+        result[..., 8:, :] = np.nextafter(result[..., 8:, :], np.float32(np.inf))
+        if out is None:
+            return result
+        out[:] = result
+        return out
+
+    monkeypatch.setattr(module.np, "matmul", uneven)
+    module._steady_rows.cache_clear()
+    rng = np.random.default_rng(0)
+    rows, matrix = rng.random((40, 30), np.float32), rng.random((30, 50), np.float32)
+    by_eight = StableProduct(matrix)
+    whole, single = by_eight(rows), np.concatenate([by_eight(row[None]) for row in rows])
+    module._steady_rows.cache_clear()
+    np.testing.assert_array_equal(whole, single)
+    np.testing.assert_allclose(whole, rows @ matrix, rtol=1e-5)

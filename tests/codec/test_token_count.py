@@ -3,13 +3,13 @@
 import numpy as np
 
 from arfc.codec.joint import JointTokens
-from arfc.codec.token_count import best_tokens, token_choices
+from arfc.codec.token_count import Order, best_tokens, token_choices
 
 
 def chosen(rows, *, tokens):
     fit, held = rows[:3400] - rows.mean(0), rows[3400:] - rows.mean(0)
     joint = JointTokens.fit(np.ascontiguousarray(fit), tokens=tokens, rng=np.random.default_rng(0), rounds=4)
-    return best_tokens(joint, rows.mean(0), held)
+    return best_tokens(joint, rows.mean(0), np.ones(rows.shape[1], np.float32), held)
 
 
 def test_sums_of_points_are_worth_joint_tokens(sums):
@@ -32,3 +32,30 @@ def test_half_a_group_is_no_choice_where_there_is_a_whole_one():
         [0, 8, 16, 24, 32, 48],
         [0, 8, 16, 24, 32, 48],
     ]
+
+
+def test_errors_that_near_rows_share_do_not_count_against_a_code():
+    rows = np.random.default_rng(2).standard_normal((300, 16)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    order = Order(rows, queries=300)
+    noise = 0.01 * np.random.default_rng(3).standard_normal(rows.shape).astype(np.float32)
+    assert order.kept(rows) > order.kept(rows + noise / 2) > order.kept(rows + noise)
+    shared = rows + np.float32(0.1) * rows[:1]  # moves all scores of a query by the same
+    assert order.kept(shared) > order.kept(rows + noise)
+
+
+def test_one_row_has_no_order():
+    row = np.eye(4, dtype=np.float32)[:1]
+    assert Order(row, queries=1).kept(row) == Order(row, queries=1).kept(-row)
+
+
+def test_codes_of_few_rows_are_chosen_as_those_of_many_would_be(sums):
+    rows = sums[:700] / np.linalg.norm(sums[:700], axis=1, keepdims=True)
+    noise = np.random.default_rng(4).standard_normal(rows.shape).astype(np.float32)
+    coarse, fine = rows + 0.02 * noise, rows + 0.015 * noise
+    picks = [
+        Order(part, queries=60).kept(fine[own]) > Order(part, queries=60).kept(coarse[own])
+        for own in np.split(np.arange(660), 11)
+        for part in [rows[own]]
+    ]
+    assert all(picks)

@@ -58,8 +58,13 @@ def test_ctrl_c_ends_them(parts):
 
 
 @pytest.mark.parametrize("wanted", [0, 4])
-def test_the_validation_score_chooses_the_number_of_joint_tokens(parts, monkeypatch, wanted):
-    network, task = parts
+def test_with_labels_the_validation_score_chooses_the_number_of_joint_tokens(make_task, clustered, monkeypatch, wanted):
+    small, network = make_task(labels=True)
+    rows = Rows(
+        features=torch.nn.functional.normalize(torch.from_numpy(clustered(2400, 24)), dim=1),
+        labels=torch.arange(2400) % 4,
+    )
+    task = Task(rows, small.validation, small.config, seed=0)
 
     def scores(task, vectors, codec, sizes):
         assert [len(unit) for unit in vectors] == [len(unit) for unit in task.scored]
@@ -68,6 +73,28 @@ def test_the_validation_score_chooses_the_number_of_joint_tokens(parts, monkeypa
     monkeypatch.setattr("arfc.training.codecs.coded_scores", scores)
     ours, _ = fit_codecs(network, task, seed=0, run=Run(config=TrainConfig()), budget_s=float("inf"))
     assert ours.joint.tokens == wanted
+
+
+@pytest.mark.parametrize("wanted", [0, 4])
+def test_without_supervision_the_order_of_validation_rows_chooses_it(parts, monkeypatch, wanted):
+    network, task = parts
+    asked = []
+
+    class Order:
+        """Prefers the codecs that miss least, or most."""
+
+        def __init__(self, unit_NK, *, queries):
+            asked.append((len(unit_NK), queries))
+            self.unit_NK = unit_NK
+
+        def kept(self, decoded_NK):
+            missed = np.square(self.unit_NK - decoded_NK).sum()
+            return -missed if wanted else missed
+
+    monkeypatch.setattr("arfc.training.codecs.Order", Order)
+    ours, _ = fit_codecs(network, task, seed=0, run=Run(config=TrainConfig()), budget_s=float("inf"))
+    assert ours.joint.tokens == wanted
+    assert asked == [(len(task.validation), task.queries)]
 
 
 def test_with_a_budget_codebooks_are_fitted_once(parts, monkeypatch):

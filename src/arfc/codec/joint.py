@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -55,6 +55,8 @@ class JointTokens:
 
     codebooks: Float32[Array, "T C P"]
     """Codewords of each token."""
+    emphasis: Float32[Array, " P"]
+    """By what errors along each dim are stretched where codewords are chosen (`arfc.codec.emphasis`)."""
     lessons: Sequence[Lesson] = ()
     """What unseen rows told of each group; empty where there were none."""
 
@@ -72,6 +74,8 @@ class JointTokens:
     ) -> JointTokens:
         """Fit the codebooks group after group, each on what the groups before it have missed; strongest dims first.
 
+        Errors count alike along all dims. To let some count more, stretch these before, and call `relaxed` after.
+
         Rows that codebooks were fitted on are missed by less than others. With rows that were not, `unseen_HP`, the
         next group learns from what was missed at their length. In their place may stand the `lessons` of an earlier
         fit, on fewer rows, to as many groups. The first group is learned in `rounds` rounds, later ones in a quarter as
@@ -84,13 +88,15 @@ class JointTokens:
         starts = range(0, tokens, GROUP)
         rounds_of = [-(-rounds // 4) if first else rounds for first in starts]
         work = [GROUP + count for count in rounds_of]  # a codebook's start is like a round
+        alike_P = np.ones(values_NP.shape[1], dtype=np.float32)
         codebooks = np.empty((0, CODEWORDS, values_NP.shape[1]), dtype=np.float32)
         told: list[Lesson] = []
         for place, first in enumerate(starts):
             before, after = sum(work[:place]) / sum(work), sum(work[: place + 1]) / sum(work)
             if pace(before) >= 1:
                 break
-            start = cls(codebooks=residual_codebooks(values_NP, tokens=min(GROUP, tokens - first), rng=rng))
+            codebooks_TCP = residual_codebooks(values_NP, tokens=min(GROUP, tokens - first), rng=rng)
+            start = cls(codebooks=codebooks_TCP, emphasis=alike_P)
             ready = before + GROUP / sum(work)
             used = pace(ready)
 
@@ -107,7 +113,7 @@ class JointTokens:
                     codebooks_TCP = learn_codebooks(
                         start.codebooks, values_NP, rounds=rounds_of[place], ridge=ridge, rng=rng, pace=own_pace
                     )
-                    group = cls(codebooks=codebooks_TCP)
+                    group = replace(start, codebooks=codebooks_TCP)
                 else:
                     pace(after)
                 if not lessons and group._miss_ratio(values_NP, unseen_HP) >= missed:
@@ -123,7 +129,7 @@ class JointTokens:
             values_NP = group._missed(values_NP)
             if told:
                 values_NP *= np.sqrt(told[place].missed / max(np.square(values_NP).mean(), _TINY))
-        return cls(codebooks=codebooks, lessons=told)
+        return cls(codebooks=codebooks, emphasis=alike_P, lessons=told)
 
     @property
     def tokens(self) -> int:
@@ -132,7 +138,11 @@ class JointTokens:
 
     def first(self, tokens: int) -> JointTokens:
         """Return the tokens cut to the first few."""
-        return JointTokens(codebooks=self.codebooks[:tokens])
+        return JointTokens(codebooks=self.codebooks[:tokens], emphasis=self.emphasis)
+
+    def relaxed(self, emphasis_P: Float32[Array, " P"]) -> JointTokens:
+        """Return, of tokens that were fitted on stretched values, those that choose the same for values as they are."""
+        return replace(self, codebooks=self.codebooks / emphasis_P, emphasis=emphasis_P)
 
     def encode(self, values_NP: Float32[Array, "N P"], *, tokens: int) -> UInt8[Array, "N {tokens}"]:
         """Return the first `tokens` tokens of each row; rows do not influence each other."""
@@ -146,19 +156,23 @@ class JointTokens:
         return predicted_NP
 
     @cached_property
+    def _stretched(self) -> Float32[Array, "T C P"]:
+        return self.codebooks * self.emphasis
+
+    @cached_property
     def _groups(self) -> list[Group]:
-        return [Group(self.codebooks[first : first + GROUP]) for first in range(0, self.tokens, GROUP)]
+        return [Group(self._stretched[first : first + GROUP]) for first in range(0, self.tokens, GROUP)]
 
     def _encode(self, values_nP: Float32[Array, "n P"], tokens: int) -> UInt8[Array, "n {tokens}"]:
         """Follow the best paths to the end of each group, and refine the one that ends best."""
-        missed_nP = values_nP.copy()
+        missed_nP = values_nP * self.emphasis
         stand_nT = np.empty((len(values_nP), -(-tokens // GROUP) * GROUP), dtype=np.uint8)
         for first in range(0, tokens, GROUP):
             group = self._groups[first // GROUP]
             alone_nTC = group.alone(missed_nP)
             best_nT = group.choose_anew(alone_nTC, group.best_sum(alone_nTC, paths=PATHS))
             stand_nT[:, first : first + best_nT.shape[1]] = best_nT
-            for codebook_CP, token_n in zip(self.codebooks[first:], best_nT.T, strict=False):
+            for codebook_CP, token_n in zip(self._stretched[first:], best_nT.T, strict=False):
                 missed_nP -= codebook_CP[token_n]
         return stand_nT[:, :tokens]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from arfc.codec.basis import eigenbasis
 from arfc.codec.codes import check_packed
+from arfc.codec.emphasis import emphasis
 from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
 from arfc.codec.kmeans import CODEWORDS
 from arfc.codec.offsets import stretches, unit_about, widened
@@ -45,7 +46,7 @@ ROWS_PER_TOKEN = 100
 """Fewest rows that a token's 256 codewords are fitted on: more tokens would know the rows by heart, not their kind."""
 _TINY = 1e-20
 _STRETCHED_ROWS = 4096
-_ARRAYS = ("basis", "mean", "codebooks", "thresholds", "centroids", "order")
+_ARRAYS = ("basis", "mean", "codebooks", "emphasis", "thresholds", "centroids", "order")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,7 +83,7 @@ class NestedCodec:
         """Fit on a sample of rows, and choose the number of joint tokens that serves best.
 
         `judge` scores a codec, the more the better. Without one the choice is made on held-out rows of the sample, by
-        recall@10 of their own neighbours, mean over the byte ladder. Few rows get no joint tokens: 256 codewords need
+        the order of their own neighbours, mean over short codes. Few rows get no joint tokens: 256 codewords need
         more. `rounds` and `pace` are as in `JointTokens.fit`. `twice` lets a trial choose where rows are few, and fits
         the codebooks again on all of them; with little time, one whole fit is better than two short ones.
 
@@ -97,6 +98,8 @@ class NestedCodec:
         values_NK = unit_NK @ basis_KK
         mean_K = values_NK.mean(axis=0)
         values_NK -= mean_K
+        emphasis_K = emphasis(mean_K)
+        emphasis_P = emphasis_K[:JOINT_DIMS]
         rng = np.random.default_rng([seed, 3])
         order_N = rng.permutation(len(values_NK))
         levelled_NK = values_NK[np.sort(order_N[:LEVEL_ROWS])]
@@ -113,13 +116,13 @@ class NestedCodec:
         first_rounds = min(rounds, TRIAL_ROUNDS) if is_trial else rounds
         share = first_rounds / (first_rounds + rounds) if is_trial and rounds else 1.0
         joint = JointTokens.fit(
-            centred_NP,
+            centred_NP * emphasis_P,
             tokens=tokens,
             rng=rng,
             rounds=first_rounds,
-            unseen_HP=held_HP,
+            unseen_HP=held_HP * emphasis_P,
             pace=lambda done: pace(share * done) / share,
-        )
+        ).relaxed(emphasis_P)
 
         def cut(tokens: int) -> NestedCodec:
             if tokens == 0:
@@ -127,24 +130,24 @@ class NestedCodec:
             kept = joint.first(tokens)
             packed_HT = kept.encode(held_HP, tokens=tokens)
             missed_HK = held_HK - widened(kept.decode(packed_HT), held_HK.shape[1])
-            levels = ScalarCodec.fit_values(filled_up(missed_HK), max_bits=max_bits)
+            levels = ScalarCodec.fit_values(filled_up(missed_HK), max_bits=max_bits, emphasis_K=emphasis_K)
             return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
 
         if judge is None:
-            chosen = cut(best_tokens(joint, mean_K, held_HK))
+            chosen = cut(best_tokens(joint, mean_K, emphasis_K, held_HK))
         else:
             choices = [cut(tokens) for tokens in reversed(token_choices(joint.tokens))]
             chosen = max(choices, key=judge)  # more tokens if equal
         if not is_trial or not chosen.joint.tokens:
             return chosen
         anew = JointTokens.fit(
-            np.ascontiguousarray(values_NK[:, :JOINT_DIMS]),
+            values_NK[:, :JOINT_DIMS] * emphasis_P,
             tokens=chosen.joint.tokens,
             rng=rng,
             rounds=rounds,
             lessons=joint.lessons,
             pace=lambda done: (pace(share + (1 - share) * done) - share) / max(1 - share, _TINY),
-        )
+        ).relaxed(emphasis_P)
         return replace(chosen, joint=anew) if anew.tokens == chosen.joint.tokens else chosen
 
     @classmethod
@@ -156,8 +159,9 @@ class NestedCodec:
         *,
         max_bits: int,
     ) -> NestedCodec:
-        levels = ScalarCodec.fit_values(values_NK, max_bits=max_bits)
-        return cls(basis=basis_KK, mean=mean_K, joint=_no_tokens(values_NK), levels=levels)
+        emphasis_K = emphasis(mean_K)
+        levels = ScalarCodec.fit_values(values_NK, max_bits=max_bits, emphasis_K=emphasis_K)
+        return cls(basis=basis_KK, mean=mean_K, joint=_no_tokens(emphasis_K[:JOINT_DIMS]), levels=levels)
 
     @property
     def width(self) -> int:
@@ -203,7 +207,7 @@ class NestedCodec:
     def to_arrays(self) -> dict[str, Array]:
         """Return everything the codec is made of, ready for safetensors."""
         own = {"basis": self.basis, "mean": self.mean, "codebooks": self.joint.codebooks}
-        return own | self.levels.to_arrays()
+        return own | {"emphasis": self.joint.emphasis} | self.levels.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> NestedCodec:
@@ -217,18 +221,24 @@ class NestedCodec:
                 f"codec must hold the arrays {list(_ARRAYS)}, {missing} is missing; is the file whole?"
             )
         levels = ScalarCodec.from_arrays(arrays)
-        basis_KK, mean_K, codebooks = (np.asarray(arrays[name]) for name in ("basis", "mean", "codebooks"))
+        own = {name: np.asarray(arrays[name]) for name in ("basis", "mean", "codebooks", "emphasis")}
         width, dims = levels.width, min(levels.width, JOINT_DIMS)
-        tokens = len(codebooks) if codebooks.ndim else 0
-        shapes = {"basis": (width, width), "mean": (width,), "codebooks": (tokens, CODEWORDS, dims)}
+        tokens = len(own["codebooks"]) if own["codebooks"].ndim else 0
+        shapes = {
+            "basis": (width, width),
+            "mean": (width,),
+            "codebooks": (tokens, CODEWORDS, dims),
+            "emphasis": (dims,),
+        }
         for name, shape in shapes.items():
-            array = np.asarray(arrays[name])
+            array = own[name]
             if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
                 raise ModelFileError(
                     f"codec {name} must be finite float32 of shape {shape}, got {array.dtype} of shape {array.shape}; "
                     "is the file whole?"
                 )
-        return cls(basis=basis_KK, mean=mean_K, joint=JointTokens(codebooks=codebooks), levels=levels)
+        joint = JointTokens(codebooks=own["codebooks"], emphasis=own["emphasis"])
+        return cls(basis=own["basis"], mean=own["mean"], joint=joint, levels=levels)
 
     def _offsets(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, "N K"]:
         """Return what codes say beside the mean."""
@@ -251,6 +261,5 @@ class NestedCodec:
         return StableProduct(np.ascontiguousarray(self.basis.T))
 
 
-def _no_tokens(values_NK: Float32[Array, "N K"]) -> JointTokens:
-    dims = min(values_NK.shape[1], JOINT_DIMS)
-    return JointTokens(codebooks=np.empty((0, CODEWORDS, dims), dtype=np.float32))
+def _no_tokens(emphasis_P: Float32[Array, " P"]) -> JointTokens:
+    return JointTokens(codebooks=np.empty((0, CODEWORDS, len(emphasis_P)), dtype=np.float32), emphasis=emphasis_P)

@@ -65,18 +65,23 @@ class ScalarCodec:
         return cls.fit_values(_unit(vectors_NK.T, norms_N).T, max_bits=max_bits)
 
     @classmethod
-    def fit_values(cls, values_NK: Float[Array, "N K"], *, max_bits: int = 8) -> ScalarCodec:
+    def fit_values(
+        cls, values_NK: Float[Array, "N K"], *, max_bits: int = 8, emphasis_K: Float[Array, " K"] | None = None
+    ) -> ScalarCodec:
         """Train on values as they are, such as what another code has missed.
+
+        Where `emphasis_K` is given, an error along a dim counts as if it were that many times as long.
 
         Raises: SizeError unless max_bits lies in 1..8.
         """
         if not 1 <= max_bits <= 8:
             raise SizeError(f"max_bits must lie in 1..8, got {max_bits}; try 8")
         trees = [grow_tree(column_N, max_bits=max_bits) for column_N in values_NK.T]
+        gains_KM = np.stack([tree.gains for tree in trees])
         return cls(
             thresholds=np.stack([tree.thresholds for tree in trees]),
             centroids=np.stack([tree.centroids for tree in trees]),
-            order=order_bits(np.stack([tree.gains for tree in trees])),
+            order=order_bits(gains_KM if emphasis_K is None else gains_KM * np.square(emphasis_K)[:, None]),
         )
 
     @property

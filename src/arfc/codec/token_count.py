@@ -1,5 +1,5 @@
 """How many joint tokens a code is made of before its scalar levels."""
-# H held-out rows, Q queries among them, K dims
+# H held-out rows, N rows, Q of them that ask, K dims
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from arfc.codec.joint import GROUP, JointTokens
 from arfc.codec.offsets import unit_about, widened
 from arfc.codec.scalar import ScalarCodec
 from arfc.codec.smoothing import filled_up
-from arfc.scores import recall_at_k, top_k
+from arfc.scores import top_k
 from arfc.shapes import Array, Float32
 from arfc.sizes import byte_ladder
 
 TOKEN_CHOICES = (0, 4, 8, 16, 24, 32, 48)
 """Numbers of joint tokens that a code may have."""
+JUDGED_BYTES = 96
+"""Largest size by which the number is chosen: longer codes are level with each other."""
 _NEIGHBOURS = 10
+_TINY = 1e-30
 
 
 def token_choices(most: int) -> list[int]:
@@ -27,28 +30,52 @@ def token_choices(most: int) -> list[int]:
     return [count for count in fitting if count % GROUP == 0 or count == fitting[-1]]
 
 
+def judged_sizes(width: int) -> list[int]:
+    """Return the bytes by which the number of tokens is chosen."""
+    return [size for size in byte_ladder(width, width) if size <= JUDGED_BYTES]
+
+
+class Order:
+    """How firmly a code keeps near rows in their order, by the scores of unit rows that it was not fitted on.
+
+    Recall@10 asks the same, but among few rows the ten nearest are far away, and coarse codes look better than among
+    many. So here it is the errors of the scores: of each row's ten nearest, as far as they differ from each other, for
+    what they share moves none before another (docs/log.md).
+    """
+
+    def __init__(self, unit_NK: Float32[Array, "N K"], *, queries: int) -> None:
+        self._asked_QK = unit_NK[:queries]
+        scores_QN = self._asked_QK @ unit_NK.T
+        np.fill_diagonal(scores_QN, -2)  # no row is its own neighbour
+        self._near_Qk, self._scores_Qk = top_k(scores_QN, max(1, min(_NEIGHBOURS, len(unit_NK) - 1)))
+
+    def kept(self, decoded_NK: Float32[Array, "N K"]) -> float:
+        """Return minus the logarithm of the errors' variance, the more the better."""
+        scores_Qk = np.take_along_axis(self._asked_QK @ decoded_NK.T, self._near_Qk, axis=1)
+        return -float(np.log(max(np.var(scores_Qk - self._scores_Qk, axis=1, dtype=np.float64).mean(), _TINY)))
+
+
 def best_tokens(
     joint: JointTokens,
     mean_K: Float32[Array, " K"],
+    emphasis_K: Float32[Array, " K"],
     held_HK: Float32[Array, "H K"],
 ) -> int:
-    """Return the number of joint tokens, more if equal, whose codes of all sizes keep most neighbours.
+    """Return the number of joint tokens, more if equal, whose short codes keep most of the order of near rows.
 
     One half of the rows gives the levels; rows of the other half ask and answer.
     """
     half = len(held_HK) // 2
-    asked_QK = held_HK[half:] + mean_K
-    own = np.arange(len(asked_QK))
-    truth_QK = _nearest(asked_QK, asked_QK, own)
-    best, best_score = 0, -1.0
+    order = Order(held_HK[half:] + mean_K, queries=half)
+    best, best_score = 0, -np.inf
     for tokens in token_choices(joint.tokens):
         kept = joint.first(tokens)
         packed_HT = kept.encode(np.ascontiguousarray(held_HK[:, : kept.codebooks.shape[2]]), tokens=tokens)
         predicted_HK = widened(kept.decode(packed_HT), held_HK.shape[1])
         missed_HK = held_HK - predicted_HK
-        levels = ScalarCodec.fit_values(filled_up(missed_HK[:half]))
+        levels = ScalarCodec.fit_values(filled_up(missed_HK[:half]), emphasis_K=emphasis_K)
         scores = []
-        for size in byte_ladder(held_HK.shape[1], held_HK.shape[1]):
+        for size in judged_sizes(held_HK.shape[1]):
             if size <= tokens:
                 decoded = widened(joint.decode(packed_HT[half:, :size]), held_HK.shape[1])
             else:
@@ -56,14 +83,7 @@ def best_tokens(
                     missed_HK[half:], bytes_per_vector=min(size - tokens, levels.largest_bytes)
                 )
                 decoded = predicted_HK[half:] + levels.decode_values(coded)
-            found_QK = _nearest(asked_QK, unit_about(mean_K, decoded), own)
-            scores.append(float(recall_at_k(truth_QK, found_QK).mean()))
+            scores.append(order.kept(unit_about(mean_K, decoded)))
         if np.mean(scores) >= best_score:
             best, best_score = tokens, float(np.mean(scores))
     return best
-
-
-def _nearest(asked_QK: Float32[Array, "Q K"], stored_QK: Float32[Array, "Q K"], own: Array) -> Array:
-    scores = asked_QK @ stored_QK.T
-    scores[own, own] = -2
-    return top_k(scores, min(_NEIGHBOURS, len(scores) - 1))[0]

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from arfc.codec import NestedCodec
+from arfc.codec.token_count import Order, judged_sizes
 from arfc.model.network import Network
-from arfc.sizes import byte_ladder
+from arfc.scores import unit_rows
 from arfc.training.corrections import compress_blocks
 from arfc.training.curve import coded_scores
 from arfc.training.loop import Run
@@ -24,8 +27,9 @@ QUICK_CODEC_S = 10.0
 """Most seconds that codebooks may then take."""
 CODEBOOK_SHARE = 0.5
 """Share of the time for codes that codebooks may use; to choose among them and to measure takes the rest."""
-JUDGED_BYTES = 96
-"""Largest size by which the number of joint tokens is chosen: longer codes are level with each other."""
+
+Judge = Callable[[NestedCodec], float]
+"""A codec -> how well it does on validation rows, the more the better."""
 
 
 @torch.no_grad()
@@ -34,8 +38,9 @@ def fit_codecs(
 ) -> tuple[NestedCodec, NestedCodec]:
     """Fit codecs on fit rows of all modalities: the model's own, and KLT + bits to compare it with.
 
-    The number of joint tokens of the model's own is the one with the best validation score, mean over short sizes. Only
-    without a budget are codebooks of few rows fitted twice.
+    The number of joint tokens of the model's own is the one that keeps most of the order of near validation rows or,
+    with pairs or labels, has the best validation score, mean over short sizes. Only without a budget are codebooks of
+    few rows fitted twice.
     """
     entities_ND = task.fit.entities
     most = QUICK_CODEC_ROWS if run.interrupted else CODEC_ROWS
@@ -44,12 +49,7 @@ def fit_codecs(
     klt_ND = chosen_ND @ network.klt.basis
     codebooks_s = CODEBOOK_SHARE * budget_s
     pace = run.pace("codes", budget_s=min(codebooks_s, QUICK_CODEC_S) if run.interrupted else codebooks_s)
-    scored = [compress_blocks(network, unit_ND, dims=network.width) for unit_ND in task.of_codes.scored]
-    sizes = [size for size in byte_ladder(network.width, network.width) if size <= JUDGED_BYTES]
-
-    def judge(codec: NestedCodec) -> float:
-        return float(np.mean(list(coded_scores(task.of_codes, scored, codec, sizes).values())))
-
+    judge = _score_judge(network, task) if task.supervised else _order_judge(network, task)
     ours = NestedCodec.fit(
         ours_ND.numpy(),
         seed=seed,
@@ -59,3 +59,25 @@ def fit_codecs(
         judge=None if run.interrupted else judge,
     )
     return ours, NestedCodec.fit(klt_ND.numpy(), most_tokens=0)
+
+
+def _score_judge(network: Network, task: Task) -> Judge:
+    """Return what gives a codec its validation score."""
+    scored, sizes = [_full(network, unit_ND) for unit_ND in task.of_codes.scored], judged_sizes(network.width)
+    return lambda codec: float(np.mean(list(coded_scores(task.of_codes, scored, codec, sizes).values())))
+
+
+def _order_judge(network: Network, task: Task) -> Judge:
+    """Return what says how firmly a codec keeps near validation rows in their order."""
+    full_ND, sizes = _full(network, task.answering[: task.alone]).numpy(), judged_sizes(network.width)
+    order = Order(unit_rows(full_ND), queries=task.queries)
+
+    def judge(codec: NestedCodec) -> float:
+        packed = codec.encode(full_ND, bytes_per_vector=max(sizes))
+        return float(np.mean([order.kept(codec.decode(packed[:, :size])) for size in sizes]))
+
+    return judge
+
+
+def _full(network: Network, unit_ND: Tensor) -> Tensor:
+    return compress_blocks(network, unit_ND, dims=network.width)

@@ -93,7 +93,8 @@ class Task:
         self.noise = config.input_noise * min(1, NOISE_ROWS / len(fit))
         """Length of the noise on a unit row of a supervised batch."""
         asking = distinct(self.validation.features)
-        self._alone = len(asking)
+        self.alone = len(asking)
+        """Distinct validation rows."""
         self.answering = torch.cat([asking, distinct(fit.features[torch.from_numpy(answering)])])
         """Rows that answer validation queries, each once: copies tie for a place. The validation rows come first."""
         self.queries = min(SCORE_QUERIES, len(validation) if self.supervised else len(asking))
@@ -215,7 +216,7 @@ class Task:
         rows = self.validation
         known = rows.partners is not None and self.config.known_partners
         by_class = rows.partners is None and rows.labels is not None  # fit rows do not answer there anyway
-        if by_class or known or self._alone < LEAST_ALONE:
+        if by_class or known or self.alone < LEAST_ALONE:
             return self
         return Task(self.fit, self.validation, self.config, seed=self.seed, answering_fit_rows=0)
 
