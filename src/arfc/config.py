@@ -85,7 +85,8 @@ class TrainConfig:
     temperature: float = 0.05
     """Temperature of the neighbour and contrastive softmax, in units of cosine."""
     ergc_weight: float = 0.3
-    """Weight of ERGC, as a share of what the phase's start has at the same prefix; with pairs or labels times 10."""
+    """Weight of ERGC, as a share of what the phase's start has at the same prefix; with pairs or labels times 10, and
+    above 1,000 fit rows times 1,000 over their number."""
     neighbour_weight: float = 1.0
     """Weight of the neighbour ranking loss, as such a share; not with pairs or labels."""
     reconstruction_weight: float = 0.1

@@ -13,7 +13,7 @@ from arfc.training.ergc import cosine_edges, ergc_loss
 from arfc.training.objectives import label_loss, neighbour_loss, pair_loss
 from arfc.training.recall import distinct
 from arfc.training.rows import Rows
-from arfc.training.task import NOISE_ROWS, SUPERVISED_ERGC_SCALE, SUPERVISED_TOLERANCE, SURE, Task
+from arfc.training.task import FEW_ROWS, SUPERVISED_ERGC_SCALE, SUPERVISED_TOLERANCE, SURE, Task
 
 CONFIG = TrainConfig(batch_rows=24, ergc_weight=0.3, neighbour_weight=1.0, input_noise=0)
 
@@ -132,14 +132,25 @@ def test_supervised_rows_are_noisy_unit_rows_and_their_edges_are_theirs(kinds):
 
 
 def test_many_rows_are_less_noisy():
-    """Up to `NOISE_ROWS` rows have all of it, four times as many a quarter."""
+    """Up to `FEW_ROWS` rows have all of it, four times as many a quarter."""
     noisy = dataclasses.replace(CONFIG, input_noise=0.2)
     few, enough, many = (Task(rows_of(count, labels=True), rows_of(9, labels=True), noisy, seed=0)
-                         for count in (NOISE_ROWS // 2, NOISE_ROWS, 4 * NOISE_ROWS))  # fmt: skip
+                         for count in (FEW_ROWS // 2, FEW_ROWS, 4 * FEW_ROWS))  # fmt: skip
     assert few.noise == enough.noise == 0.2 and many.noise == pytest.approx(0.05)
     clean = Task(many.fit, many.validation, CONFIG, seed=0)
     moved = many.batch(1, phase=1, rows=320).entities - clean.batch(1, phase=1, rows=320).entities
     assert float(moved.norm(dim=1).mean()) == pytest.approx(0.05, rel=0.15)  # less what lies along the row
+
+
+def test_many_rows_are_held_less_by_ergc():
+    config = dataclasses.replace(CONFIG, ergc_weight=1.0, labels_weight=0.0)
+    few, many = (Task(rows_of(count, labels=True), rows_of(9, labels=True), config, seed=0)
+                 for count in (FEW_ROWS, 4 * FEW_ROWS))  # fmt: skip
+    batch = few.batch(0, phase=1, rows=64)
+    kept = batch.entities[:, :3]
+    assert float(many.loss(batch, kept, kept)) == pytest.approx(float(few.loss(batch, kept, kept)) / 4)
+    unsupervised = [Task(rows_of(count), rows_of(9), config, seed=0) for count in (FEW_ROWS, 4 * FEW_ROWS)]
+    assert len({float(task.loss(batch, kept, batch.entities[:, 1:4])) for task in unsupervised}) == 1
 
 
 def test_rows_without_supervision_are_left_as_they_are():

@@ -48,9 +48,9 @@ SURE = 1.64
 """Standard errors of a one-sided bound that holds 19 times in 20."""
 SUPERVISED_TOLERANCE = 0.007
 """Loss of score that one size may have beyond what these queries' own differences leave open."""
-NOISE_ROWS = 1000
-"""Fit rows up to which batches have all of `input_noise`; with more it falls as 1 / rows, for many rows are not learned
-by heart (docs/log.md)."""
+FEW_ROWS = 1000
+"""Fit rows up to which supervised training has all of `input_noise` and of ERGC; with more both fall as 1 / rows, for
+many rows are not learned by heart (docs/log.md)."""
 SUPERVISED_ERGC_SCALE = 10.0
 """ERGC is a squared cosine, near 0.01; this brings it to the size of the contrastive losses."""
 
@@ -90,7 +90,9 @@ class Task:
         self.config = config
         self.seed = seed
         self.width = fit.features.shape[1]
-        self.noise = config.input_noise * min(1, NOISE_ROWS / len(fit))
+        self.few = min(1.0, FEW_ROWS / len(fit))
+        """How much of what holds few rows back is needed, 0 to 1."""
+        self.noise = config.input_noise * self.few
         """Length of the noise on a unit row of a supervised batch."""
         asking = distinct(self.validation.features)
         self.alone = len(asking)
@@ -171,8 +173,8 @@ class Task:
 
         Without supervision, ERGC and the neighbour loss are shares of what the floor's prefix of the same length
         loses, so long prefixes, which lose little, are held as firmly as short ones. With pairs or labels the
-        supervised loss stands as it is and ERGC keeps the graph from drifting; the neighbour loss is left out, since
-        supervision moves neighbours.
+        supervised loss stands as it is and ERGC keeps the graph from drifting, the less the more rows there are; the
+        neighbour loss is left out, since supervision moves neighbours.
         """
         config, edges = self.config, batch.edges
         kept_edges = cosine_edges(kept_NK, rows=EDGE_ROWS)
@@ -183,7 +185,7 @@ class Task:
             floor = neighbour_loss(edges, floor_edges, temperature=config.temperature)
             ergc_share, neighbour_share = graph / (ergc_loss(edges, floor_edges) + 1e-5), ours / (floor + 2e-3)
             return config.ergc_weight * ergc_share + config.neighbour_weight * neighbour_share
-        return config.ergc_weight * SUPERVISED_ERGC_SCALE * graph + self.contrast(batch, kept_NK)
+        return config.ergc_weight * SUPERVISED_ERGC_SCALE * self.few * graph + self.contrast(batch, kept_NK)
 
     def contrast(self, batch: Batch, kept_NK: Float[Tensor, "N K"]) -> Float[Tensor, ""]:
         """Return the weighted losses of pairs and labels, whichever there are, of one prefix."""
