@@ -117,7 +117,7 @@ def _pieces(options: argparse.Namespace) -> Iterator[Piece]:
                 kind = _methods.kind(method)
                 if (options.methods and method not in options.methods) or kind not in options.kinds:
                     continue
-                if kind == "ablation" and (name not in ABLATION_SETS or seed):
+                if kind == "ablation" and name not in ABLATION_SETS:
                     continue
                 if seed and not _methods.is_random(method):
                     continue
