@@ -226,7 +226,7 @@ def test_sizes_and_widths_are_checked(codec, others):
         codec.decode(others)
 
 
-@pytest.mark.parametrize("name", ["basis", "mean", "codebooks", "thresholds", "centroids", "order"])
+@pytest.mark.parametrize("name", ["basis", "mean", "codebooks", "emphasis", "thresholds", "centroids", "order"])
 def test_damaged_arrays_are_refused(codec, name):
     arrays = codec.to_arrays()
     with pytest.raises(ModelFileError, match=name):
@@ -236,3 +236,10 @@ def test_damaged_arrays_are_refused(codec, name):
     if arrays[name].dtype == np.float32:
         with pytest.raises(ModelFileError):
             NestedCodec.from_arrays(arrays | {name: np.full_like(arrays[name], np.nan)})
+
+
+def test_emphasis_that_loses_a_dim_is_refused(codec):
+    arrays = codec.to_arrays()
+    for wrong in (0, -1):
+        with pytest.raises(ModelFileError, match="emphasis must be above 0 in every dim"):
+            NestedCodec.from_arrays(arrays | {"emphasis": np.full_like(arrays["emphasis"], wrong)})

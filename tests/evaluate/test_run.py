@@ -144,7 +144,7 @@ def test_queries_alone_in_their_class_are_left_out_of_the_scores_by_class(model,
 
 
 def test_judged_queries_equal_a_slow_reference(model, x, parts, unseen, rng):
-    queries = (x[:40] + 1.2 * rng.standard_normal((40, 24))).astype(np.float32)
+    queries = (x[:40] + 1.1 * rng.standard_normal((40, 24))).astype(np.float32)
     queries[3], queries[8] = x[parts.fit[0]], 2 * x[parts.validation[0]]  # the fit has used these two
     qrels = np.array([(query, query, 1) for query in range(40) if query != 5] + [(5, 9, 0)])
     result = evaluate(model, x, queries=queries, qrels=qrels)
@@ -161,8 +161,7 @@ def test_judged_queries_equal_a_slow_reference(model, x, parts, unseen, rng):
         places = [np.flatnonzero(row == query) for row, query in zip(found, kept, strict=True)]
         expected = np.mean([1 / np.log2(place[0] + 2) if len(place) else 0 for place in places])
         assert score(cell) == pytest.approx(expected, abs=1e-2)
-        assert 0.2 < score(cell) < 1
-    assert score(scores["bytes"][0]["arfc"]) != score(scores["uncompressed"])
+    assert 0.2 < score(scores["bytes"][0]["arfc"]) < score(scores["uncompressed"]) < 1
 
 
 def test_pairs_equal_a_slow_reference(model, unseen, rng):

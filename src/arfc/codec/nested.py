@@ -237,6 +237,8 @@ class NestedCodec:
                     f"codec {name} must be finite float32 of shape {shape}, got {array.dtype} of shape {array.shape}; "
                     "is the file whole?"
                 )
+        if (own["emphasis"] <= 0).any():
+            raise ModelFileError("codec emphasis must be above 0 in every dim, it is not; is the file whole?")
         joint = JointTokens(codebooks=own["codebooks"], emphasis=own["emphasis"])
         return cls(basis=own["basis"], mean=own["mean"], joint=joint, levels=levels)
 

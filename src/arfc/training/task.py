@@ -90,9 +90,9 @@ class Task:
         self.config = config
         self.seed = seed
         self.width = fit.features.shape[1]
-        self.few = min(1.0, FEW_ROWS / len(fit))
-        """How much of what holds few rows back is needed, 0 to 1."""
-        self.noise = config.input_noise * self.few
+        self.scarcity = min(1.0, FEW_ROWS / len(fit))
+        """How much is needed of what keeps few rows from being learned by heart, 0 to 1."""
+        self.noise = config.input_noise * self.scarcity
         """Length of the noise on a unit row of a supervised batch."""
         asking = distinct(self.validation.features)
         self.alone = len(asking)
@@ -185,7 +185,7 @@ class Task:
             floor = neighbour_loss(edges, floor_edges, temperature=config.temperature)
             ergc_share, neighbour_share = graph / (ergc_loss(edges, floor_edges) + 1e-5), ours / (floor + 2e-3)
             return config.ergc_weight * ergc_share + config.neighbour_weight * neighbour_share
-        return config.ergc_weight * SUPERVISED_ERGC_SCALE * self.few * graph + self.contrast(batch, kept_NK)
+        return config.ergc_weight * SUPERVISED_ERGC_SCALE * self.scarcity * graph + self.contrast(batch, kept_NK)
 
     def contrast(self, batch: Batch, kept_NK: Float[Tensor, "N K"]) -> Float[Tensor, ""]:
         """Return the weighted losses of pairs and labels, whichever there are, of one prefix."""
