@@ -1,6 +1,7 @@
 """The number of joint tokens: many where rows cluster, none where each dim stands for itself."""
 
 import numpy as np
+import pytest
 
 from arfc.codec.joint import JointTokens
 from arfc.codec.token_count import Order, best_tokens, token_choices
@@ -42,6 +43,18 @@ def test_errors_that_near_rows_share_do_not_count_against_a_code():
     assert order.kept(rows) > order.kept(rows + noise / 2) > order.kept(rows + noise)
     shared = rows + np.float32(0.1) * rows[:1]  # moves all scores of a query by the same
     assert order.kept(shared) > order.kept(rows + noise)
+
+
+def test_rows_of_another_modality_ask():
+    rng = np.random.default_rng(5)
+    rows, others = (rng.standard_normal((count, 16)).astype(np.float32) for count in (40, 30))
+    decoded = rows + 0.1 * rng.standard_normal(rows.shape).astype(np.float32)
+    variances = []
+    for other in others[:20]:
+        near = np.argsort(-(rows @ other))[:10]
+        variances.append(np.var((decoded - rows)[near] @ other))
+    kept = Order(rows, queries=20, others_MK=others).kept(decoded)
+    assert kept == pytest.approx(-np.log(np.mean(variances)), rel=1e-5)
 
 
 def test_one_row_has_no_order():

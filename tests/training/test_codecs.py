@@ -83,8 +83,8 @@ def test_without_supervision_the_order_of_validation_rows_chooses_it(parts, monk
     class Order:
         """Prefers the codecs that miss least, or most."""
 
-        def __init__(self, unit_NK, *, queries):
-            asked.append((len(unit_NK), queries))
+        def __init__(self, unit_NK, *, queries, others_MK):
+            asked.append((len(unit_NK), queries, others_MK))
             self.unit_NK = unit_NK
 
         def kept(self, decoded_NK):
@@ -94,7 +94,32 @@ def test_without_supervision_the_order_of_validation_rows_chooses_it(parts, monk
     monkeypatch.setattr("arfc.training.codecs.Order", Order)
     ours, _ = fit_codecs(network, task, seed=0, run=Run(config=TrainConfig()), budget_s=float("inf"))
     assert ours.joint.tokens == wanted
-    assert asked == [(len(task.validation), task.queries)]
+    assert asked == [(len(task.validation), task.queries, None)]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_with_pairs_it_is_the_order_of_rows_on_the_other_side(make_task, monkeypatch, known):
+    task, network = make_task(pairs=True, known_partners=known)
+    asked = []
+
+    class Order:
+        """Notes which rows ask which."""
+
+        def __init__(self, unit_NK, *, queries, others_MK):
+            asked.append((others_MK, unit_NK))
+
+        def kept(self, decoded_NK):
+            return 0.0
+
+    monkeypatch.setattr("arfc.training.codecs.Order", Order)
+    fit_codecs(network, task, seed=0, run=Run(config=TrainConfig()), budget_s=float("inf"))
+    left, right = ((rows @ network.klt.basis).numpy() for rows in (task.validation.features, task.scored[1]))
+    own = right[: len(left)]
+    for (asking, answering), (ask, answer) in zip(
+        asked, [(left, right)] if known else [(left, own), (own, left)], strict=True
+    ):
+        np.testing.assert_allclose(asking, ask, atol=1e-5)
+        np.testing.assert_allclose(answering, answer, atol=1e-5)
 
 
 def test_with_a_budget_codebooks_are_fitted_once(parts, monkeypatch):

@@ -200,8 +200,12 @@ def test_the_fade_told_is_that_of_the_map_that_is_kept(make_task, monkeypatch, f
     assert ("fade" in history) is fades
 
 
-@pytest.mark.parametrize(("free_score", "kept"), [(0.9, "free"), (0.1, "orthogonal")])
-def test_the_better_map_is_kept(make_task, monkeypatch, free_score, kept):
+@pytest.mark.parametrize(
+    ("free_score", "noise", "kept"),
+    [(0.9, 0.0, "free"), (0.1, 0.0, "orthogonal"), (0.45, 1.0, "free"), (0.3, 1.0, "orthogonal")],
+)
+def test_the_better_map_is_kept(make_task, monkeypatch, free_score, noise, kept):
+    """The free one also where queries can't tell: here a standard error is .1 times the noise."""
     task, network = make_task(labels=True, linear_steps=30)
     made = []
 
@@ -221,7 +225,8 @@ def test_the_better_map_is_kept(make_task, monkeypatch, free_score, kept):
 
     def map_hits(network, task):
         weights.append(network.linear.weight.clone())
-        return {8: torch.tensor([0.5 if len(weights) == 1 else free_score])}
+        chance = noise * torch.tensor([-1.0, 1.0]).repeat(50)
+        return {8: 0.5 + 0 * chance if len(weights) == 1 else free_score + chance}
 
     monkeypatch.setattr(linear_phase, "run_phase", run_phase)
     monkeypatch.setattr(linear_phase, "map_hits", map_hits)
@@ -247,6 +252,22 @@ def test_with_supervision_the_share_that_scores_best_is_kept(make_task, monkeypa
     monkeypatch.setattr(phase, "_hits", hits)
     assert phase.settle(Run(config=task.config)) == kept
     assert float(phase.coefficients[0, 0].detach()) == kept
+
+
+def test_with_supervision_more_of_the_map_is_kept_where_few_queries_cannot_tell(make_task, monkeypatch):
+    phase, task, _ = phase_of(make_task, pairs=True)
+    with torch.no_grad():
+        phase.coefficients.fill_(1.0)
+    noise = torch.linspace(-1, 1, 100)  # a standard error of .058
+    lost = {1.0: 0.08, 0.875: 0.05, 0.75: 0.02}
+
+    def hits():
+        share = float(phase.coefficients[0, 0].detach())
+        return {8: 0.5 + (noise - lost[share] if share in lost else torch.full((100,), 0.1 * share - 0.0625))}
+
+    monkeypatch.setattr(phase, "_hits", hits)
+    monkeypatch.setattr(task, "keeps", lambda hits, floor: True)
+    assert phase.settle(Run(config=task.config)) == 0.875
 
 
 def test_a_free_map_must_not_lose_against_the_klt_either(make_task, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from arfc.training.recall import (
+    clearly_worse,
     distinct,
     label_precision,
     nearest_others,
@@ -135,3 +136,15 @@ def test_wrong_answers_of_the_same_score_count_half():
     scores = torch.tensor([[2.0, 3, 2, 1, 1]]).repeat(5, 1)
     expected = [1 / 2.5, 1, 1 / 2.5, 1 / 4.5, 1 / 4.5]
     assert paired(left, right, scores=scores) == pytest.approx(np.mean(expected))
+
+
+def test_worse_by_chance_is_not_clearly_worse():
+    """Each query is held against itself: what all of them lose shows, though they differ."""
+    other = {4: torch.linspace(0, 1, 50), 8: torch.linspace(1, 0, 50)}
+    loss = torch.full((50,), 0.01)
+    assert clearly_worse({4: other[4] - loss, 8: other[8] - loss}, other)
+    assert not clearly_worse({4: other[4] - loss, 8: other[8] + loss}, other)
+    noise = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    noise = (noise - noise.mean()) / noise.std(correction=0)
+    for loss, worse in ((0.9, False), (1.1, True)):  # in standard errors of the mean over both sizes
+        assert clearly_worse({4: other[4] + noise - loss / 50**0.5, 8: other[8]}, other) is worse

@@ -13,7 +13,7 @@ from arfc.training.ergc import cosine_edges, ergc_loss
 from arfc.training.objectives import label_loss, neighbour_loss, pair_loss
 from arfc.training.recall import distinct
 from arfc.training.rows import Rows
-from arfc.training.task import FEW_ROWS, SUPERVISED_ERGC_SCALE, SUPERVISED_TOLERANCE, SURE, Task
+from arfc.training.task import FEW_ROWS, SUPERVISED_ERGC_SCALE, SUPERVISED_TOLERANCE, SURE_OF_ALL, Task
 
 CONFIG = TrainConfig(batch_rows=24, ergc_weight=0.3, neighbour_weight=1.0, input_noise=0)
 
@@ -196,7 +196,7 @@ def test_a_size_is_kept_where_its_loss_is_surely_small(loss, noise, count, kept)
 @pytest.mark.parametrize(("noise", "count"), [(0.0, 40), (0.3, 40), (0.3, 4000)])
 def test_under_supervision_a_loss_within_the_noise_is_borne(kinds, noise, count):
     task = Task(rows_of(60, **kinds), rows_of(40, seed=7, **kinds), CONFIG, seed=0)
-    borne = SUPERVISED_TOLERANCE + SURE * noise / count**0.5
+    borne = SUPERVISED_TOLERANCE + SURE_OF_ALL * noise / count**0.5
     floor = spread(0.5, 0.3, count, seed=1)
     for loss, kept in ((0.98 * borne, True), (1.02 * borne, False)):
         hits = {8: floor + spread(-loss, noise, count), 20: floor}

@@ -41,13 +41,19 @@ class Order:
     Recall@10 asks the same, but among few rows the ten nearest are far away, and coarse codes look better than among
     many. So here it is the errors of the scores: of each row's ten nearest, as far as they differ from each other, for
     what they share moves none before another (docs/log.md).
+
+    The first rows ask for each other and the rest; or rows of another modality ask, which none of these equals.
     """
 
-    def __init__(self, unit_NK: Float32[Array, "N K"], *, queries: int) -> None:
-        self._asked_QK = unit_NK[:queries]
-        scores_QN = self._asked_QK @ unit_NK.T
-        np.fill_diagonal(scores_QN, -2)  # no row is its own neighbour
-        self._near_Qk, self._scores_Qk = top_k(scores_QN, max(1, min(_NEIGHBOURS, len(unit_NK) - 1)))
+    def __init__(
+        self, unit_NK: Float32[Array, "N K"], *, queries: int, others_MK: Float32[Array, "M K"] | None = None
+    ) -> None:
+        self._asked_QK = (unit_NK if others_MK is None else others_MK)[:queries]
+        scores_QN, answers = self._asked_QK @ unit_NK.T, len(unit_NK)
+        if others_MK is None:
+            np.fill_diagonal(scores_QN, -2)  # no row is its own neighbour
+            answers -= 1
+        self._near_Qk, self._scores_Qk = top_k(scores_QN, max(1, min(_NEIGHBOURS, answers)))
 
     def kept(self, decoded_NK: Float32[Array, "N K"]) -> float:
         """Return minus the logarithm of the errors' variance, the more the better."""

@@ -17,6 +17,7 @@ from arfc.scores import unit_rows
 from arfc.training.corrections import compress_blocks
 from arfc.training.curve import coded_scores
 from arfc.training.loop import Run
+from arfc.training.recall import distinct
 from arfc.training.task import Task
 
 CODEC_ROWS = 50_000
@@ -38,9 +39,9 @@ def fit_codecs(
 ) -> tuple[NestedCodec, NestedCodec]:
     """Fit codecs on fit rows of all modalities: the model's own, and KLT + bits to compare it with.
 
-    The number of joint tokens of the model's own is the one that keeps most of the order of near validation rows or,
-    with pairs or labels, has the best validation score, mean over short sizes. Only without a budget are codebooks of
-    few rows fitted twice.
+    The number of joint tokens of the model's own is the one that keeps most of the order of near validation rows, with
+    pairs of those on the other side, or, with labels alone, has the best validation score, mean over short sizes. Only
+    without a budget are codebooks of few rows fitted twice.
     """
     entities_ND = task.fit.entities
     most = QUICK_CODEC_ROWS if run.interrupted else CODEC_ROWS
@@ -49,7 +50,8 @@ def fit_codecs(
     klt_ND = chosen_ND @ network.klt.basis
     codebooks_s = CODEBOOK_SHARE * budget_s
     pace = run.pace("codes", budget_s=min(codebooks_s, QUICK_CODEC_S) if run.interrupted else codebooks_s)
-    judge = _score_judge(network, task) if task.supervised else _order_judge(network, task)
+    by_class = task.fit.labels is not None and task.fit.partners is None
+    judge = _score_judge(network, task) if by_class else _order_judge(network, task)
     ours = NestedCodec.fit(
         ours_ND.numpy(),
         seed=seed,
@@ -68,15 +70,35 @@ def _score_judge(network: Network, task: Task) -> Judge:
 
 
 def _order_judge(network: Network, task: Task) -> Judge:
-    """Return what says how firmly a codec keeps near validation rows in their order."""
-    full_ND, sizes = _full(network, task.answering[: task.alone]).numpy(), judged_sizes(network.width)
-    order = Order(unit_rows(full_ND), queries=task.queries)
+    """Return what says how firmly a codec keeps near validation rows in their order.
+
+    With pairs the rows of one side ask those of the other; where partners are known, these are all of them.
+    """
+    sizes, orders = judged_sizes(network.width), []
+    for asking_ND, answering_ND in _ways(task):
+        full_ND = _full(network, answering_ND).numpy()
+        others_ND = None if asking_ND is None else unit_rows(_full(network, asking_ND).numpy())
+        orders.append((full_ND, Order(unit_rows(full_ND), queries=task.queries, others_MK=others_ND)))
 
     def judge(codec: NestedCodec) -> float:
-        packed = codec.encode(full_ND, bytes_per_vector=max(sizes))
-        return float(np.mean([order.kept(codec.decode(packed[:, :size])) for size in sizes]))
+        kept = []
+        for full_ND, order in orders:
+            packed = codec.encode(full_ND, bytes_per_vector=max(sizes))
+            kept += [order.kept(codec.decode(packed[:, :size])) for size in sizes]
+        return float(np.mean(kept))
 
     return judge
+
+
+def _ways(task: Task) -> list[tuple[Tensor | None, Tensor]]:
+    """Return rows that ask and rows that answer; where none ask, those that answer ask each other."""
+    rows = task.validation
+    if rows.partners is None:
+        return [(None, task.answering[: task.alone])]
+    if task.config.known_partners:
+        return [(distinct(rows.features), distinct(task.scored[1]))]
+    left, right = distinct(rows.features), distinct(rows.partners)
+    return [(left, right), (right, left)]
 
 
 def _full(network: Network, unit_ND: Tensor) -> Tensor:

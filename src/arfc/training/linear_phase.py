@@ -13,7 +13,7 @@ from arfc.model.linear import cayley, conditioned
 from arfc.model.network import Network
 from arfc.training.fading import fade
 from arfc.training.loop import Run, run_phase
-from arfc.training.recall import overall
+from arfc.training.recall import clearly_worse, overall
 from arfc.training.schedule import sample_dims
 from arfc.training.task import Task
 
@@ -33,12 +33,13 @@ def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dic
     """Train the linear map that the config asks for; with pairs or labels that is one of two. Return what happened.
 
     A rotation can't learn a few hundred pairs by heart as a free map does; a free map on top of the rotation says more
-    where rows are many (docs/log.md). The later dims of either may fade. Validation rows decide.
+    where rows are many (docs/log.md). The later dims of either may fade. Validation rows decide; where they cannot,
+    it is the map that has learned more.
     """
     kind = task.config.linear_map
     maps = {"orthogonal": [False], "free": [True], "auto": [False, True] if task.supervised else [False]}[kind]
     history: dict[str, Any] = {"linear_share": 0.0}
-    best, best_score = network.linear.weight.clone(), -1.0
+    best, best_hits = network.linear.weight.clone(), dict[int, Tensor]()
     for free in maps:
         share = 1.0 if len(maps) == 1 else 1 - ROTATION_SHARE if free else ROTATION_SHARE
         phase = LinearPhase(network, task, free=free, steps=round(share * task.config.linear_steps))
@@ -48,9 +49,10 @@ def learn_map(network: Network, task: Task, run: Run, *, budget_s: float) -> dic
         faded = {"fade": fade(network, task, run)} if len(maps) > 1 and not run.interrupted else {}
         if faded:
             keep_invertible(network)
-        score = overall(map_hits(network, task))
-        if score > best_score:
-            best, best_score = network.linear.weight.clone(), score
+        hits = map_hits(network, task)
+        learned = history[f"{phase.name}_share"] > 0
+        if not best_hits or (learned and not clearly_worse(hits, best_hits)):
+            best, best_hits = network.linear.weight.clone(), hits
             history.pop("fade", None)  # that of a map that is not kept
             history |= {"map": "free" if free else "orthogonal"} | faded
         network.linear.set_block(unfaded)
@@ -123,7 +125,8 @@ class LinearPhase:
     def settle(self, run: Run) -> float:
         """Go back towards the start until no size scores below it or the KLT on validation rows; return the share kept.
 
-        With pairs or labels, where scores are noisy and maps overfit, it is the share that scores best among those.
+        With pairs or labels, where maps overfit and scores are noisy, it is the share that scores best among those, or
+        a larger one that is not clearly worse: a few queries tell it from the best by chance alone (docs/log.md).
         """
         learned = self.coefficients.clone()
         if not learned.any():  # no time, no steps, or nothing better than the start
@@ -133,17 +136,18 @@ class LinearPhase:
         floors = [self._hits()]
         if self.free:  # it may start at a rotation, which may have used up what a size may lose against the KLT
             floors.append(self.task.hits([rows @ self.network.klt.basis for rows in self.task.scored]))
-        best, best_score = 0.0, overall(floors[0])
+        good: dict[float, dict[int, Tensor]] = {}
         for share in SHARES:
             if run.interrupted and share not in QUICK_SHARES:
                 continue
             self.coefficients.copy_(share * learned)
             hits = self._hits()
-            kept = all(self.task.keeps(hits, floor) for floor in floors)
-            if kept and (not self.task.supervised or overall(hits) > best_score):
-                best, best_score = share, overall(hits)
+            if all(self.task.keeps(hits, floor) for floor in floors):
+                good[share] = hits
                 if not self.task.supervised:
                     break
+        top = max(good.values(), key=overall, default=floors[0])
+        best = next((share for share, hits in good.items() if not clearly_worse(hits, top)), 0.0)
         self.coefficients.copy_(best * learned)
         self.install()
         if self.free and best:

@@ -112,3 +112,9 @@ def means(hits: dict[int, Tensor]) -> dict[int, float]:
 def overall(hits: dict[int, Tensor]) -> float:
     """Return the mean score over the sizes."""
     return sum(means(hits).values()) / len(hits)
+
+
+def clearly_worse(hits: dict[int, Tensor], other: dict[int, Tensor]) -> bool:
+    """Return whether the mean over the sizes is more than one standard error below another's, query by query."""
+    gain_Q = torch.stack([hits[size] - other[size] for size in other]).double().mean(0)
+    return bool(gain_Q.mean() + gain_Q.std(correction=0) / len(gain_Q) ** 0.5 < 0)

@@ -46,6 +46,8 @@ FLOOR_LOSS = 0.003
 """Largest loss of recall@10 against its floor that one size may have: what the package promises."""
 SURE = 1.64
 """Standard errors of a one-sided bound that holds 19 times in 20."""
+SURE_OF_ALL = 2.6
+"""The same for ten sizes together: few queries would else say of most good maps that one size is worse."""
 SUPERVISED_TOLERANCE = 0.007
 """Loss of score that one size may have beyond what these queries' own differences leave open."""
 FEW_ROWS = 1000
@@ -268,9 +270,9 @@ class Task:
         Each query is compared with itself under the floor, which is far less noisy than two means. Without supervision
         the mean gain of a size, less `SURE` standard errors, must not be below -`FLOOR_LOSS`: so few queries, which
         can't tell, keep the floor. With pairs or labels cosines change on purpose and a query has one answer: there the
-        mean gain with as many standard errors added must not be below -`SUPERVISED_TOLERANCE`.
+        mean gain with `SURE_OF_ALL` of them added must not be below -`SUPERVISED_TOLERANCE`.
         """
-        sure, most_lost = (-SURE, SUPERVISED_TOLERANCE) if self.supervised else (SURE, FLOOR_LOSS)
+        sure, most_lost = (-SURE_OF_ALL, SUPERVISED_TOLERANCE) if self.supervised else (SURE, FLOOR_LOSS)
         for k in floor:
             gain_Q = (hits[k] - floor[k]).double()
             if not gain_Q.mean() - sure * gain_Q.std() / len(gain_Q) ** 0.5 >= -most_lost:
