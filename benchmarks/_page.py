@@ -61,17 +61,13 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
 - Some choices were made when test scores were known: rows per joint token (Myntra), the share of the rotation (SciFact
   with pairs), the fade of the free map and the weight of ERGC (CIFAR-10), the steps of phase 1
   (captions) ([log](log.md)).
-- The newest records are of a processor that does a fifth to two thirds more steps in the same time: arfc but on
-  captions with labels, the Q-Former and the autoencoder under the first seed on MUGE and SciFact with pairs, the
-  Q-Former, the MLP adaptor and the learned linear map on CIFAR-10 with labels, and the ablations. What that is worth:
-  nothing to arfc's floats without supervision; about .006 of mAP@R to an ablation on CIFAR-10, up to .011 of recall@10
-  to a Q-Former ([log](log.md)).
-- arfc on captions with labels, the learned linear map there and on Food-101 with labels, and the ablations are of a
-  training in which ERGC had its full weight above 1,000 fit rows, too; on validation rows of both sets that made no
-  difference. arfc's codes of captions with labels are of the code before errors along the mean counted more.
-- One model per size on captions is of a training before the newest, in which a fifth of the positives were the row
-  itself, without a difference that shows; it takes the five captions of an image as independent in its intervals, which
-  drawn by image are 1.5 times as wide. Ablations have one seed.
+- The newest records are of a processor that does a fifth to two thirds more steps in the same time: arfc, the Q-Former
+  and the autoencoder under the first seed on MUGE and SciFact with pairs, the Q-Former and the MLP adaptor on CIFAR-10
+  with labels, the learned linear map with labels, and the ablations. What that is worth: nothing to arfc's floats
+  without supervision; about .006 of mAP@R to an ablation on CIFAR-10, up to .011 of recall@10 to a Q-Former
+  ([log](log.md)).
+- arfc on CIFAR-10 with labels and the ablations are of a training that let few validation queries decide more; those of
+  either set are many, and decide alike ([log](log.md)). Of one model per size there is one seed.
 - KLT + bits weighs errors along the mean row as our codes do ([log](log.md)), and gains by it, too.
 - The learned linear map and the autoencoder on Food-101, CIFAR-10 and SciFact with labels or pairs differ from today's
   by which validation rows ask, and by less than one positive in a hundred. SciFact validates all methods as what its

@@ -76,14 +76,15 @@ def test_what_passes_the_uncompressed_vectors(said, measured):
 
 
 def test_where_others_are_ahead(said, measured):
-    assert "an MLP adaptor's floats are level with ours in mAP@R and up to a point ahead in R@1, with SciFact's" in said
-    assert "with SciFact's pairs they are ahead at full width." in said
+    assert "an MLP adaptor's floats are level with ours in mAP@R and up to a point ahead in R@1;" in said
+    assert "with SciFact's pairs they are ahead at most sizes, at 8 dims by sixteen points." in said
     cifar, scifact = measured["cifar10", "labels"], measured["scifact", "pairs"]
     for metric, least, most in (("mAP@R by class", -0.002, 0.002), ("R@1 by class", 0.004, 0.0105)):
         ours, theirs = (scores(cifar, metric, method)[0] for method in ("arfc", "mlp-adaptor"))
         assert all(least <= theirs[size] - ours[size] <= most for size in ours)
-    full = 4 * 384
-    assert scores(scifact, "nDCG@10", "mlp-adaptor")[0][full] > scores(scifact, "nDCG@10", "arfc")[0][full]
+    ours, theirs = (scores(scifact, "nDCG@10", method)[0] for method in ("arfc", "mlp-adaptor"))
+    assert sum(theirs[size] > ours[size] for size in ours) > len(ours) / 2
+    assert theirs[4 * 8] - ours[4 * 8] == pytest.approx(0.16, abs=0.005)
 
 
 def test_what_the_transformer_adds(said, measured):
