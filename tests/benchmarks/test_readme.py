@@ -76,10 +76,11 @@ def test_what_passes_the_uncompressed_vectors(said, measured):
 
 
 def test_where_others_are_ahead(said, measured):
-    assert "an MLP adaptor's floats are level with ours in mAP@R and up to a point ahead in R@1;" in said
+    assert "an MLP adaptor's floats are less than half a point behind ours in mAP@R" in said
+    assert "in mAP@R and up to 1.2 points ahead in R@1;" in said
     assert "with SciFact's pairs they are ahead at most sizes, at 8 dims by sixteen points." in said
     cifar, scifact = measured["cifar10", "labels"], measured["scifact", "pairs"]
-    for metric, least, most in (("mAP@R by class", -0.002, 0.002), ("R@1 by class", 0.004, 0.0105)):
+    for metric, least, most in (("mAP@R by class", -0.005, 0.0), ("R@1 by class", 0.004, 0.012)):
         ours, theirs = (scores(cifar, metric, method)[0] for method in ("arfc", "mlp-adaptor"))
         assert all(least <= theirs[size] - ours[size] <= most for size in ours)
     ours, theirs = (scores(scifact, "nDCG@10", method)[0] for method in ("arfc", "mlp-adaptor"))
