@@ -270,6 +270,15 @@ def test_with_supervision_more_of_the_map_is_kept_where_few_queries_cannot_tell(
     assert phase.settle(Run(config=task.config)) == 0.875
 
 
+def test_a_map_that_is_clearly_worse_than_its_start_is_dropped(make_task, monkeypatch):
+    """Though no size loses more than is borne."""
+    phase, task, _ = phase_of(make_task, pairs=True)
+    with torch.no_grad():
+        phase.coefficients.fill_(1.0)
+    monkeypatch.setattr(phase, "_hits", lambda: {8: torch.full((100,), 0.5 - 0.005 * bool(phase.coefficients.any()))})
+    assert phase.settle(Run(config=task.config)) == 0
+
+
 def test_a_free_map_must_not_lose_against_the_klt_either(make_task, monkeypatch):
     """Its own start may already be below the KLT, as far as a size may."""
     phase, task, network = phase_of(make_task, free=True, pairs=True)

@@ -146,7 +146,7 @@ class LinearPhase:
                 good[share] = hits
                 if not self.task.supervised:
                     break
-        top = max(good.values(), key=overall, default=floors[0])
+        top = max([*good.values(), floors[0]], key=overall)
         best = next((share for share, hits in good.items() if not clearly_worse(hits, top)), 0.0)
         self.coefficients.copy_(best * learned)
         self.install()
