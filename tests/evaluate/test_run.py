@@ -129,6 +129,16 @@ def test_labels(model, unseen):
     assert score(table(result, "R@1 by class")["floats"][0]["arfc"]) == pytest.approx(expected, abs=1e-2)
 
 
+def test_neighbours_come_last_where_the_model_was_fitted_to_change_them(model, unseen, monkeypatch):
+    labels = np.arange(len(unseen)) % 3
+    names = [table["metric"] for table in evaluate(model, unseen, labels=labels)["tables"]]
+    assert names[0] == "recall@10"
+    monkeypatch.setitem(model.facts, "task", "labels")
+    turned = [table["metric"] for table in evaluate(model, unseen, labels=labels)["tables"]]
+    first = names.index("R@1 by class")
+    assert turned == names[first:] + names[:first]
+
+
 def test_queries_alone_in_their_class_are_left_out_of_the_scores_by_class(model, unseen):
     labels = np.arange(600)
     labels[:300] = 0

@@ -46,7 +46,8 @@ def evaluate(
     (`arfc.fingerprint`) are left out. Of the others at most `most_queries` ask and at most 20,000 answer, drawn over
     the whole input; no row does both. recall@10, @1 and @100 are held against exact search on the originals; with
     `pairs`, R@1, R@5 and R@10 of the partner among all drawn rows, both ways; with `labels`, R@1 and mAP@R of rows of
-    the same class. Codes are asked by float queries.
+    the same class; these come first where the model was fitted with pairs or labels, which change neighbours on
+    purpose. Codes are asked by float queries.
 
     With `queries` and `qrels` (as `open_qrels` takes them, with `query_ids` and `ids`), nDCG@10 and recall@100 of the
     documents, which are all rows of `x`: those that the fit has used, too, as long as it has not used the queries.
@@ -79,6 +80,8 @@ def evaluate(
     if judged is not None:
         tasks.append(judged[0])
         notes.append(judged[1])
+    if model.facts["task"] != "features":
+        tasks.append(tasks.pop(0))  # neighbours come last
     ladders = {"dims": float_ladder(model.width), "bytes": byte_ladder(model.width, model.width)}
     methods = {
         "dims": float_methods(model),
