@@ -67,7 +67,7 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   without supervision; about .006 of mAP@R to an ablation on CIFAR-10, up to .011 of recall@10 to a Q-Former
   ([log](log.md)).
 - Ablations are of a training that let few validation queries decide more; those of either set are many, and decide
-  alike ([log](log.md)). Of one model per size there is one seed.
+  alike ([log](log.md)).
 - KLT + bits weighs errors along the mean row as our codes do ([log](log.md)), and gains by it, too.
 - The learned linear map and the autoencoder on Food-101, CIFAR-10 and SciFact with labels or pairs differ from today's
   by which validation rows ask, and by less than one positive in a hundred. SciFact validates all methods as what its
