@@ -28,8 +28,9 @@ import arfc
 from _data import ROOT
 from _timing import bare_products, fitted_exponent, in_turns, rate
 from arfc import Compressor
-from arfc.codec import NestedCodec, ScalarCodec
+from arfc.codec import NestedCodec
 from arfc.codec.joint import JointTokens
+from arfc.codec.levels import Levels
 from arfc.codec.nested import JOINT_DIMS
 from arfc.codec.token_count import TOKEN_CHOICES
 from arfc.config import Config, ModelConfig, TrainConfig
@@ -122,8 +123,8 @@ def codes(model: Compressor) -> Part:
     rng = np.random.default_rng(0)
     many = rng.integers(0, 256, (2_000_000, 32), dtype=np.uint8)
     tables_1BC = rng.standard_normal((1, 32, 256)).astype(np.float32)
-    stretches = rng.uniform(1, 2, len(many)).astype(np.float32)
-    contestants["arfc scan, 32 bytes"] = (len(many), lambda: scan(many, tables_1BC, stretches, keep=100))
+    factors = np.repeat(rng.uniform(1, 2, (1, len(many))).astype(np.float32), 2, axis=0)
+    contestants["arfc scan, 32 bytes"] = (len(many), lambda: scan(many, tables_1BC, factors, tokens=24, keep=100))
     index = faiss.IndexPQ(WIDTH, 32, 8, faiss.METRIC_INNER_PRODUCT)
     index.train(fit_rows)
     index.add_sa_codes(many)
@@ -236,7 +237,7 @@ def with_all_tokens(model: Compressor, rows: np.ndarray) -> Compressor:
     head = np.ascontiguousarray(values[:, :JOINT_DIMS])
     joint = JointTokens.fit(head, tokens=TOKEN_CHOICES[-1], rng=np.random.default_rng(0), rounds=0)
     values[:, :JOINT_DIMS] -= joint.decode(joint.encode(head, tokens=joint.tokens))
-    levels = ScalarCodec.fit_values(values)
+    levels = Levels.fit(values, with_length=True, max_bits=8, emphasis_K=np.ones(WIDTH, np.float32))
     longest = NestedCodec(basis=codec.basis, mean=codec.mean, joint=joint, levels=levels)
     return Compressor(model.network, longest, model.seen, model.facts)
 

@@ -33,8 +33,11 @@ def others():
     return clustered(np.random.default_rng(2), 700)
 
 
-def tiny_codec():
-    """Two dims, swapped by the basis; one joint token with three codewords that matter; then two bits per dim."""
+def tiny_codec(lengths=()):
+    """Two dims, swapped by the basis; one joint token with three codewords that matter; then two bits per dim.
+
+    With `lengths`, a byte between them names one.
+    """
     codebook = np.full((256, 2), 9, np.float32)
     codebook[:3] = [[0.5, 0.5], [-0.5, 0.5], [0.25, 0.4]]
     return NestedCodec.from_arrays(
@@ -43,6 +46,7 @@ def tiny_codec():
             "mean": np.float32([0, 0.25]),
             "codebooks": codebook[None],
             "emphasis": np.float32([2, 1]),
+            "lengths": np.float32(lengths),
             "thresholds": np.float32([[-0.5, 0, 0.5], [-0.2, 0, 0.2]]),
             "centroids": np.float32([[0, -0.5, 0.5, -0.75, -0.25, 0.25, 0.75], [0, -0.2, 0.2, -0.3, -0.1, 0.1, 0.3]]),
             "order": np.int32([0, 1, 1, 0]),
@@ -85,9 +89,22 @@ def test_golden_vectors():
     np.testing.assert_allclose(first, [unit_about(np.array([0.5, 0.5]))], rtol=1e-5)
 
 
+def test_golden_bytes_and_vectors_with_a_length():
+    # As above, codeword 0 misses (0.1, 0.05), of length 0.1118. Lengths are 0.01 * 2 ** (i / 16): number 56 is 0.1131,
+    # and of that it is (0.884, 0.442): cells 11 and 11.
+    codec = tiny_codec(0.01 * 2 ** (np.arange(256) / 16))
+    packed = codec.encode(np.float32([[0.8, 0.6]]), bytes_per_vector=3)
+    assert packed.tobytes().hex() == "00" + "38" + "f0"
+    length = 0.01 * 2**3.5
+    offset = np.array([0.5 + 0.75 * length, 0.5 + 0.3 * length])
+    back = codec.decode(packed)[0, ::-1] - [0, 0.25]  # the basis swaps the dims
+    np.testing.assert_allclose(back / np.linalg.norm(back), offset / np.linalg.norm(offset), rtol=1e-5)
+    np.testing.assert_array_equal(codec.decode(packed[:, :2]), codec.decode(packed[:, :1]))  # a length has no direction
+
+
 def test_joint_tokens_come_first_where_they_help(codec):
     assert 0 < codec.joint.tokens <= WIDTH // 4
-    assert codec.largest_bytes == codec.joint.tokens + WIDTH
+    assert codec.largest_bytes == codec.joint.tokens + codec.levels.length_bytes + WIDTH
 
 
 def test_short_codes_keep_more_neighbours_than_plain_levels(codec, sample, others):
@@ -226,7 +243,9 @@ def test_sizes_and_widths_are_checked(codec, others):
         codec.decode(others)
 
 
-@pytest.mark.parametrize("name", ["basis", "mean", "codebooks", "emphasis", "thresholds", "centroids", "order"])
+@pytest.mark.parametrize(
+    "name", ["basis", "mean", "codebooks", "emphasis", "lengths", "thresholds", "centroids", "order"]
+)
 def test_damaged_arrays_are_refused(codec, name):
     arrays = codec.to_arrays()
     with pytest.raises(ModelFileError, match=name):

@@ -23,8 +23,10 @@ def codec(rows):
 
 
 def estimates(codec, queries, packed):
-    tables = byte_tables(codec, queries, bytes_per_vector=packed.shape[1])
-    return sum(tables[:, byte][:, packed[:, byte]] for byte in range(packed.shape[1]))
+    tables, tokens = byte_tables(codec, queries, bytes_per_vector=packed.shape[1]), codec.joint.tokens
+    length = codec.levels.factors(packed[:, tokens:]) if packed.shape[1] > tokens else 1
+    entries = [tables[:, byte][:, packed[:, byte]] for byte in range(packed.shape[1])]
+    return sum(entry * (1 if byte < tokens else length) for byte, entry in enumerate(entries))
 
 
 def test_joint_tokens_are_estimated_exactly_but_for_mean_and_stretch(codec, rows):

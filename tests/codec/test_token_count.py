@@ -1,25 +1,25 @@
-"""The number of joint tokens: many where rows cluster, none where each dim stands for itself."""
+"""The layout: joint tokens where rows cluster, none where each dim stands for itself, a length where it differs."""
 
 import numpy as np
 import pytest
 
 from arfc.codec.joint import JointTokens
-from arfc.codec.token_count import Order, best_tokens, token_choices
+from arfc.codec.token_count import Layout, Order, best_layout, layouts, token_choices
 
 
 def chosen(rows, *, tokens):
     fit, held = rows[:3400] - rows.mean(0), rows[3400:] - rows.mean(0)
     joint = JointTokens.fit(np.ascontiguousarray(fit), tokens=tokens, rng=np.random.default_rng(0), rounds=4)
-    return best_tokens(joint, rows.mean(0), np.ones(rows.shape[1], np.float32), held)
+    return best_layout(joint, rows.mean(0), np.ones(rows.shape[1], np.float32), held)
 
 
 def test_sums_of_points_are_worth_joint_tokens(sums):
-    assert chosen(sums, tokens=4) == 4
+    assert chosen(sums, tokens=4).tokens == 4
 
 
 def test_dims_of_two_values_each_are_worth_none():
     signs = np.random.default_rng(1).choice([-1.0, 1.0], size=(4400, 24)).astype(np.float32)
-    assert chosen(signs, tokens=4) == 0
+    assert chosen(signs, tokens=4) == Layout(0, with_length=False)
 
 
 def test_half_a_group_is_no_choice_where_there_is_a_whole_one():
@@ -68,3 +68,16 @@ def test_few_rows_tell_the_better_code(sums):
     for part, error in zip(np.split(rows, 11), np.split(noise, 11), strict=True):
         order = Order(part, queries=60)
         assert order.kept(part + 0.015 * error) > order.kept(part + 0.02 * error)
+
+
+def test_a_choice_without_a_length_comes_before_that_with_one():
+    assert layouts(8) == [Layout(8, False), Layout(8, True), Layout(0, False), Layout(0, True)]
+
+
+def test_rows_of_which_some_hardly_differ_are_worth_a_length():
+    rng = np.random.default_rng(6)
+    spots = rng.standard_normal((40, 24))[rng.integers(40, size=4400)]
+    spread = np.where(np.arange(4400) % 2, 0.5, 0.02)[:, None]
+    rows = (spots + spread * rng.standard_normal((4400, 24))).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    assert chosen(rows, tokens=4).with_length

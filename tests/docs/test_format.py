@@ -30,12 +30,12 @@ def table(heading, after=""):
     return [(re.findall(r"`(.*?)`", row[1]), *row.groups()[1:]) for row in ROW.finditer(block)]
 
 
-def tensors_by_page(width, config, *, rows, joint_tokens=0):
+def tensors_by_page(width, config, *, rows, joint_tokens=0, lengths=0):
     """Return name -> (dtype, shape) of every tensor that the page promises."""
     size = {"D": width, "C": config.channels, "S": config.solutions, "M": 8, "N": rows}
     size["W"] = math.ceil(width / min(config.tokens, width))
     size["T"] = math.ceil(width / size["W"])
-    size["P"], size["J"] = min(width, 256), joint_tokens
+    size["P"], size["J"], size["G"] = min(width, 256), joint_tokens, lengths
     size["O"] = max(1, math.ceil(min(width // 2, config.rotated_dims) / size["W"]))
     promised = {}
     for (name,), dtype, shape in table("### `model.safetensors`", after="| tensor "):
@@ -131,10 +131,10 @@ def test_unknown_keys_are_ignored(model_folder, fitted_model, small_rows):
     assert np.array_equal(small, fitted_model.compress(small_rows, dims=9))
 
 
-@pytest.mark.parametrize("version", [0, 5, 7, "6", None])
+@pytest.mark.parametrize("version", [0, 6, 8, "7", None])
 def test_other_versions_are_refused(model_folder, version):
     rewrite(model_folder / "model", format_version=version)
-    with pytest.raises(ModelFileError, match="model format version must be 6, got"):
+    with pytest.raises(ModelFileError, match="model format version must be 7, got"):
         Compressor.load("model")
 
 

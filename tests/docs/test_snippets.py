@@ -1,13 +1,16 @@
 """Every command and every line of Python on the pages runs, and every link leads somewhere."""
 
+import dataclasses
 import re
 import shlex
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from arfc import Compressor
 from arfc.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +89,16 @@ def test_readme_runs(tmp_path, monkeypatch):
 
 
 def test_format_page_runs(model_folder):
+    run_page(ROOT / "docs" / "format.md")
+
+
+@pytest.mark.parametrize("lengths", [np.empty(0), np.geomspace(0.01, 1, 256)], ids=["none", "256"])
+def test_format_page_runs_on_codes_of_all_parts(integration_folder, coded_model, lengths):
+    codec = coded_model.codec
+    levels = dataclasses.replace(codec.levels, lengths=lengths.astype(np.float32))
+    codec = dataclasses.replace(codec, levels=levels)
+    facts = coded_model.facts
+    Compressor(coded_model.network, codec, coded_model.seen, facts).save("model", overwrite=True)
     run_page(ROOT / "docs" / "format.md")
 
 

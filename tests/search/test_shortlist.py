@@ -78,15 +78,17 @@ def test_a_scan_keeps_the_largest_sums(rows, size, queries, by_pairs, seed, data
     rng = np.random.default_rng(seed)
     packed = rng.integers(0, 256, (rows, size + 2), dtype=np.uint8)
     tables = rng.standard_normal((queries, size, 256)).astype(np.float32)
-    stretch = rng.uniform(0.5, 2, rows).astype(np.float32)
-    sums = stretch * tables[:, np.arange(size), packed[:, :size]].sum(axis=2)
+    factors = rng.uniform(0.5, 2, (2, rows)).astype(np.float32)
+    tokens = data.draw(st.sampled_from([0, 2, 4, 8]))
+    each = tables[:, np.arange(size), packed[:, :size]]
+    sums = factors[0] * each[..., :tokens].sum(axis=2) + factors[1] * each[..., tokens:].sum(axis=2)
     only = np.sort(rng.permutation(rows)[: data.draw(st.integers(1, rows))]) if data.draw(st.booleans()) else None
     searched = np.arange(rows) if only is None else only
     keep = data.draw(st.integers(1, len(searched)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shortlist, "_BLOCK_ROWS", 16)
         patch.setattr(shortlist, "_PAIR_ROWS", 1 if by_pairs else 100)
-        found = scan(packed, tables, stretch[searched], keep=keep, only=only)
+        found = scan(packed, tables, factors[:, searched], tokens=tokens, keep=keep, only=only)
     assert found.shape == (queries, keep)
     for ids, scores in zip(found, sums, strict=True):
         assert len(set(ids)) == keep

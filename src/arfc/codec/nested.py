@@ -14,13 +14,12 @@ from arfc.codec.codes import check_packed
 from arfc.codec.emphasis import emphasis
 from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
 from arfc.codec.kmeans import CODEWORDS
+from arfc.codec.levels import Levels
 from arfc.codec.offsets import stretches, unit_about, widened
 from arfc.codec.product import StableProduct
 from arfc.codec.rows import check_vectors, row_norms
-from arfc.codec.scalar import ScalarCodec
-from arfc.codec.smoothing import filled_up
 from arfc.codec.threads import by_threads
-from arfc.codec.token_count import TOKEN_CHOICES, best_tokens, token_choices
+from arfc.codec.token_count import TOKEN_CHOICES, Layout, best_layout, layouts, token_choices
 from arfc.errors import ModelFileError, RowError
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import check_bytes
@@ -46,17 +45,17 @@ ROWS_PER_TOKEN = 100
 """Fewest rows that a token's 256 codewords are fitted on: more tokens would know the rows by heart, not their kind."""
 _TINY = 1e-20
 _STRETCHED_ROWS = 4096
-_ARRAYS = ("basis", "mean", "codebooks", "emphasis", "thresholds", "centroids", "order")
+_ARRAYS = ("basis", "mean", "codebooks", "emphasis", "lengths", "thresholds", "centroids", "order")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NestedCodec:
-    """Code unit rows in the eigenbasis of a sample: first joint tokens, then the scalar code of what they missed.
+    """Code unit rows in the eigenbasis of a sample: first joint tokens, then levels for what they missed.
 
     Both halves are one idea: what is stored so far predicts the vector, and the next piece corrects it where that helps
     most. Joint tokens serve short codes, where all dims must share few bits; levels serve long ones.
 
-    Source: our choice; `JointTokens` and `ScalarCodec` name theirs.
+    Source: our choice; `JointTokens`, `Levels` and `ScalarCodec` name theirs.
     """
 
     basis: Float32[Array, "K K"]
@@ -64,7 +63,7 @@ class NestedCodec:
     mean: Float32[Array, " K"]
     """Mean of unit rows in that basis: what no byte at all predicts."""
     joint: JointTokens
-    levels: ScalarCodec
+    levels: Levels
     """Fitted on what mean and joint tokens missed."""
 
     @classmethod
@@ -80,7 +79,7 @@ class NestedCodec:
         pace: Callable[[float], float] = lambda done: 0.0,
         judge: Callable[[NestedCodec], float] | None = None,
     ) -> NestedCodec:
-        """Fit on a sample of rows, and choose the number of joint tokens that serves best.
+        """Fit on a sample of rows, and choose the layout that serves best: how many joint tokens, and a length or none.
 
         `judge` scores a codec, the more the better. Without one the choice is made on held-out rows of the sample, by
         the order of their own neighbours, mean over short codes. Few rows get no joint tokens: 256 codewords need
@@ -124,20 +123,18 @@ class NestedCodec:
             pace=lambda done: pace(share * done) / share,
         ).relaxed(emphasis_P)
 
-        def cut(tokens: int) -> NestedCodec:
-            if tokens == 0:
-                return cls._of_levels(basis_KK, mean_K, levelled_NK, max_bits=max_bits)
-            kept = joint.first(tokens)
-            packed_HT = kept.encode(held_HP, tokens=tokens)
-            missed_HK = held_HK - widened(kept.decode(packed_HT), held_HK.shape[1])
-            levels = ScalarCodec.fit_values(filled_up(missed_HK), max_bits=max_bits, emphasis_K=emphasis_K)
+        def made(layout: Layout) -> NestedCodec:
+            kept, missed_NK = joint.first(layout.tokens), levelled_NK
+            if layout.tokens:
+                packed_HT = kept.encode(held_HP, tokens=layout.tokens)
+                missed_NK = held_HK - widened(kept.decode(packed_HT), held_HK.shape[1])
+            levels = Levels.fit(missed_NK, with_length=layout.with_length, max_bits=max_bits, emphasis_K=emphasis_K)
             return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
 
         if judge is None:
-            chosen = cut(best_tokens(joint, mean_K, emphasis_K, held_HK))
+            chosen = made(best_layout(joint, mean_K, emphasis_K, held_HK))
         else:
-            choices = [cut(tokens) for tokens in reversed(token_choices(joint.tokens))]
-            chosen = max(choices, key=judge)  # more tokens if equal
+            chosen = max(map(made, layouts(joint.tokens)), key=judge)  # the first one if equal
         if not is_trial or not chosen.joint.tokens:
             return chosen
         anew = JointTokens.fit(
@@ -160,7 +157,7 @@ class NestedCodec:
         max_bits: int,
     ) -> NestedCodec:
         emphasis_K = emphasis(mean_K)
-        levels = ScalarCodec.fit_values(values_NK, max_bits=max_bits, emphasis_K=emphasis_K)
+        levels = Levels.fit(values_NK, with_length=False, max_bits=max_bits, emphasis_K=emphasis_K)
         return cls(basis=basis_KK, mean=mean_K, joint=_no_tokens(emphasis_K[:JOINT_DIMS]), levels=levels)
 
     @property
@@ -170,7 +167,7 @@ class NestedCodec:
 
     @property
     def largest_bytes(self) -> int:
-        """Bytes per vector of the longest code: all joint tokens, then every bit of every dim."""
+        """Bytes per vector of the longest code: all joint tokens, then all of the levels."""
         return self.joint.tokens + self.levels.largest_bytes
 
     def encode(self, vectors_NK: Array, *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
@@ -187,7 +184,7 @@ class NestedCodec:
         if size == tokens:
             return packed_NT
         missed_NK = values_NK - widened(self.joint.decode(packed_NT), self.width)
-        return np.concatenate([packed_NT, self.levels.encode_values(missed_NK, bytes_per_vector=size - tokens)], axis=1)
+        return np.concatenate([packed_NT, self.levels.encode(missed_NK, bytes_per_vector=size - tokens)], axis=1)
 
     def decode(self, packed_NB: Array) -> Float32[Array, "N K"]:
         """Return the unit vector each code stands for.
@@ -220,9 +217,10 @@ class NestedCodec:
             raise ModelFileError(
                 f"codec must hold the arrays {list(_ARRAYS)}, {missing} is missing; is the file whole?"
             )
-        levels = ScalarCodec.from_arrays(arrays)
+        levels = Levels.from_arrays(arrays)
         own = {name: np.asarray(arrays[name]) for name in ("basis", "mean", "codebooks", "emphasis")}
-        width, dims = levels.width, min(levels.width, JOINT_DIMS)
+        width = levels.scalar.width
+        dims = min(width, JOINT_DIMS)
         tokens = len(own["codebooks"]) if own["codebooks"].ndim else 0
         shapes = {
             "basis": (width, width),
@@ -247,7 +245,7 @@ class NestedCodec:
         tokens = min(packed_NB.shape[1], self.joint.tokens)
         values_NK = widened(self.joint.decode(packed_NB[:, :tokens]), self.width)
         if packed_NB.shape[1] > tokens:
-            values_NK += self.levels.decode_values(packed_NB[:, tokens:])
+            values_NK += self.levels.decode(packed_NB[:, tokens:])
         return values_NK
 
     @property

@@ -21,8 +21,9 @@ def byte_tables(
     """Return, per byte and value, its share of the product of a query with what a code says beside the mean.
 
     A joint token has the product with its codeword, exactly. A bit of a level moves its dim up or down by half of what
-    parts the two sides of a cell. The mean, which all rows share, is left out, and so is the stretch of a decoded row
-    (`NestedCodec.stretches`), one factor for all its bytes, by which `scan` multiplies.
+    parts the two sides of a cell. The mean, which all rows share, is left out, and so are two factors by which `scan`
+    multiplies: the stretch of a decoded row (`NestedCodec.stretches`) for all its bytes, and the length of what its
+    tokens have missed (`Levels.factors`) for those after the tokens. The byte that names this length adds nothing.
 
     Source: look-up tables of additive quantisers (Babenko and Lempitsky, 2014); the form for nested levels is ours.
     """
@@ -33,10 +34,12 @@ def byte_tables(
     tables_QBC[:, :tokens] = np.einsum(
         "qp,tcp->qtc", values_QK[:, : codebooks_TCP.shape[2]], codebooks_TCP, optimize=True
     )
-    if bytes_per_vector > tokens:
-        bits = 8 * (bytes_per_vector - tokens)
-        moves = values_QK[:, codec.levels.order[:bits]] * _half_steps(codec.levels, bits)
-        tables_QBC[:, tokens:] = moves.reshape(len(queries_QK), -1, 8) @ _SIGNS.T
+    first = min(bytes_per_vector, tokens + codec.levels.length_bytes)
+    tables_QBC[:, tokens:first] = 0
+    if bytes_per_vector > first:
+        bits, scalar = 8 * (bytes_per_vector - first), codec.levels.scalar
+        moves = values_QK[:, scalar.order[:bits]] * _half_steps(scalar, bits)
+        tables_QBC[:, first:] = moves.reshape(len(queries_QK), -1, 8) @ _SIGNS.T
     return tables_QBC
 
 

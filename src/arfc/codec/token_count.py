@@ -1,14 +1,15 @@
-"""How many joint tokens a code is made of before its scalar levels."""
+"""How a code is made up: how many joint tokens come before its levels, and whether these begin with a length."""
 # H held-out rows, N rows, Q of them that ask, K dims
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from arfc.codec.joint import GROUP, JointTokens
+from arfc.codec.levels import Levels
 from arfc.codec.offsets import unit_about, widened
-from arfc.codec.scalar import ScalarCodec
-from arfc.codec.smoothing import filled_up
 from arfc.scores import top_k
 from arfc.shapes import Array, Float32
 from arfc.sizes import byte_ladder
@@ -28,6 +29,19 @@ def token_choices(most: int) -> list[int]:
     """
     fitting = [count for count in TOKEN_CHOICES if count <= most]
     return [count for count in fitting if count % GROUP == 0 or count == fitting[-1]]
+
+
+class Layout(NamedTuple):
+    """What a code is made of."""
+
+    tokens: int
+    with_length: bool
+    """Whether what the tokens missed is told by its length first."""
+
+
+def layouts(most_tokens: int) -> list[Layout]:
+    """Return the choices with up to so many tokens, the most first, and of each the one without a length first."""
+    return [Layout(count, long) for count in reversed(token_choices(most_tokens)) for long in (False, True)]
 
 
 def judged_sizes(width: int) -> list[int]:
@@ -61,35 +75,33 @@ class Order:
         return -float(np.log(max(np.var(scores_Qk - self._scores_Qk, axis=1, dtype=np.float64).mean(), _TINY)))
 
 
-def best_tokens(
+def best_layout(
     joint: JointTokens,
     mean_K: Float32[Array, " K"],
     emphasis_K: Float32[Array, " K"],
     held_HK: Float32[Array, "H K"],
-) -> int:
-    """Return the number of joint tokens, more if equal, whose short codes keep most of the order of near rows.
+) -> Layout:
+    """Return the layout, the first of `layouts` if equal, whose short codes keep most of the order of near rows.
 
     One half of the rows gives the levels; rows of the other half ask and answer.
     """
     half = len(held_HK) // 2
     order = Order(held_HK[half:] + mean_K, queries=half)
-    best, best_score = 0, -np.inf
-    for tokens in token_choices(joint.tokens):
-        kept = joint.first(tokens)
-        packed_HT = kept.encode(np.ascontiguousarray(held_HK[:, : kept.codebooks.shape[2]]), tokens=tokens)
-        predicted_HK = widened(kept.decode(packed_HT), held_HK.shape[1])
+
+    def kept(layout: Layout) -> float:
+        first = joint.first(layout.tokens)
+        packed_HT = first.encode(np.ascontiguousarray(held_HK[:, : first.codebooks.shape[2]]), tokens=layout.tokens)
+        predicted_HK = widened(first.decode(packed_HT), held_HK.shape[1])
         missed_HK = held_HK - predicted_HK
-        levels = ScalarCodec.fit_values(filled_up(missed_HK[:half]), emphasis_K=emphasis_K)
+        levels = Levels.fit(missed_HK[:half], with_length=layout.with_length, max_bits=8, emphasis_K=emphasis_K)
         scores = []
         for size in judged_sizes(held_HK.shape[1]):
-            if size <= tokens:
+            if size <= layout.tokens:
                 decoded = widened(joint.decode(packed_HT[half:, :size]), held_HK.shape[1])
             else:
-                coded = levels.encode_values(
-                    missed_HK[half:], bytes_per_vector=min(size - tokens, levels.largest_bytes)
-                )
-                decoded = predicted_HK[half:] + levels.decode_values(coded)
+                count = min(size - layout.tokens, levels.largest_bytes)
+                decoded = predicted_HK[half:] + levels.decode(levels.encode(missed_HK[half:], bytes_per_vector=count))
             scores.append(order.kept(unit_about(mean_K, decoded)))
-        if np.mean(scores) >= best_score:
-            best, best_score = tokens, float(np.mean(scores))
-    return best
+        return float(np.mean(scores))
+
+    return max(layouts(joint.tokens), key=kept)

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from arfc.codec import Codes, NestedCodec
+from arfc.codec import Codec, Codes, NestedCodec
 from arfc.codec.tables import byte_tables
 from arfc.codec.threads import thread_count
 from arfc.errors import SizeError
@@ -25,8 +25,8 @@ TABLE_BYTES = 32
 _BLOCK_ROWS = 1 << 17
 _PAIR_ROWS = 1 << 18
 """From so many rows on two bytes are looked up at once: the tables of pairs take as long as a scan of some 100,000."""
-_KNOWN: WeakKeyDictionary[Codes, Float32[Array, " N"]] = WeakKeyDictionary()
-"""Stretches of all rows of codes that were searched, by their first `TABLE_BYTES` bytes; whoever writes to the bytes of
+_KNOWN: WeakKeyDictionary[Codes, Float32[Array, "2 N"]] = WeakKeyDictionary()
+"""Factors of all rows of codes that were searched, by their first `TABLE_BYTES` bytes; whoever writes to the bytes of
 codes after a search makes new codes of them."""
 _GROUP = 8
 """Queries whose tables are held at once; of each, a pair of bytes has 256 KB."""
@@ -55,8 +55,9 @@ def shortlist_search(
         raise SizeError(f"shortlist must be a whole number of at least k = {k}, got {shortlist!r}; try {20 * k}")
     unit_QK = unit_rows(queries_QK, name="queries")
     tables_QBC = byte_tables(codec, unit_QK, bytes_per_vector=min(codes.bytes_per_vector, TABLE_BYTES))
-    stretch_M = _stretches(codes, bytes_per_vector=tables_QBC.shape[1], only=only)
-    found_QS = scan(codes.packed, tables_QBC, stretch_M, keep=min(int(shortlist), searched), only=only)
+    factors_FM = _factors(codes, bytes_per_vector=tables_QBC.shape[1], only=only)
+    keep = min(int(shortlist), searched)
+    found_QS = scan(codes.packed, tables_QBC, factors_FM, tokens=codec.joint.tokens, keep=keep, only=only)
     ids_Qk, scores_Qk = np.empty((len(unit_QK), k), np.int64), np.empty((len(unit_QK), k), np.float32)
     for query, ids_S in enumerate(np.sort(found_QS, axis=1)):
         rows_SK = unit_rows(codec.decode(np.asarray(codes.packed[ids_S])))
@@ -65,35 +66,46 @@ def shortlist_search(
     return ids_Qk, scores_Qk
 
 
-def _stretches(codes: Codes, *, bytes_per_vector: int, only: Int64[Array, " M"] | None) -> Float32[Array, " M"]:
-    """Return the stretches of the searched rows, by the bytes that are read; those of all rows are computed once."""
-    assert isinstance(codes.codec, NestedCodec)
-    known_N = _KNOWN.get(codes)
-    if known_N is None and only is not None:
-        return codes.codec.stretches(np.asarray(codes.packed[only, :bytes_per_vector]))
-    if known_N is None:
-        known_N = _KNOWN[codes] = codes.codec.stretches(codes.packed[:, :bytes_per_vector])
-    return known_N if only is None else known_N[only]
+def _factors(codes: Codes, *, bytes_per_vector: int, only: Int64[Array, " M"] | None) -> Float32[Array, "2 M"]:
+    """Return by what the tables of joint tokens and of levels are multiplied for each of the searched rows.
+
+    Those of all rows, by the bytes that are read, are computed once.
+    """
+    known_FN = _KNOWN.get(codes)
+    if known_FN is None and only is not None:
+        return _row_factors(codes.codec, np.asarray(codes.packed[only, :bytes_per_vector]))
+    if known_FN is None:
+        known_FN = _KNOWN[codes] = _row_factors(codes.codec, codes.packed[:, :bytes_per_vector])
+    return known_FN if only is None else known_FN[:, only]
+
+
+def _row_factors(codec: Codec, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, "2 N"]:
+    assert isinstance(codec, NestedCodec)
+    stretch_N, tokens = codec.stretches(packed_NB), codec.joint.tokens
+    length_N = codec.levels.factors(packed_NB[:, tokens:]) if packed_NB.shape[1] > tokens else np.float32(1)
+    return np.stack([stretch_N, stretch_N * length_N])
 
 
 def scan(
     packed_NB: UInt8[Array, "N _"],
     tables_QBC: Float32[Array, "Q B C"],
-    stretch_M: Float32[Array, " M"],
+    factors_FM: Float32[Array, "2 M"],
     *,
+    tokens: int,
     keep: int,
     only: Int64[Array, " M"] | None = None,
 ) -> Int64[Array, "Q {keep}"]:
-    """Return the `keep` rows of each query with the largest sums of table entries times their stretch, in no order.
+    """Return the `keep` rows of each query with the largest sums of table entries times their factors, in no order.
 
-    With `only`, only these rows are searched; `stretch_M` then has theirs, in that order. Where the mean is long or
-    rows lie in clusters, stretches tell neighbours apart: without them a shortlist of 200 keeps .78 of ten neighbours
-    (docs/log.md).
+    The first factor of a row is for its first `tokens` bytes, an even number, the second for the others. With `only`,
+    only these rows are searched; the factors are then theirs, in that order. Where the mean is long or rows lie in
+    clusters, the stretch tells neighbours apart: without it a shortlist of 200 keeps .78 of ten (docs/log.md).
     Among many rows two bytes are looked up at once, in tables of 65,536 sums that stay in the second cache. Blocks of
     rows run by threads.
     """
     size, searched = tables_QBC.shape[1], len(packed_NB) if only is None else len(only)
     starts, by_pairs = range(0, searched, _BLOCK_ROWS), searched >= _PAIR_ROWS
+    border = tokens // 2 if by_pairs else tokens
     found = []
     for first in range(0, len(tables_QBC), _GROUP):
         tables_qHP = tables_QBC[first : first + _GROUP]
@@ -103,8 +115,12 @@ def scan(
         def best(start: int, tables_qHP: Float32[Array, "q H P"] = tables_qHP) -> tuple[Array, Array]:
             rows_n = slice(start, start + _BLOCK_ROWS) if only is None else only[start : start + _BLOCK_ROWS]
             block_nB = np.asarray(packed_NB[rows_n, :size])
-            sums_qn = _sums(_pairs(block_nB) if by_pairs else np.ascontiguousarray(block_nB.T), tables_qHP)
-            sums_qn *= stretch_M[start : start + len(block_nB)]
+            places_Hn = _pairs(block_nB) if by_pairs else np.ascontiguousarray(block_nB.T)
+            sums_qn = np.zeros((len(tables_qHP), len(block_nB)), dtype=np.float32)
+            for part, factor_M in zip((slice(border), slice(border, None)), factors_FM, strict=True):
+                if len(places_Hn[part]):
+                    part_qn = _sums(places_Hn[part], tables_qHP[:, part])
+                    sums_qn += part_qn * factor_M[start : start + len(block_nB)]
             place_qS = _largest(sums_qn, min(keep, len(block_nB)))
             ids_qS = start + place_qS if only is None else only[start + place_qS]
             return ids_qS, np.take_along_axis(sums_qn, place_qS, axis=1)

@@ -1,0 +1,131 @@
+"""What joint tokens have missed: how long it is, in a byte, where that helps, and then bits where they help most."""
+# N rows, K dims, L lengths (256 or none), B bytes per vector
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from arfc.codec.scalar import ScalarCodec
+from arfc.codec.smoothing import filled_up
+from arfc.errors import ModelFileError
+from arfc.shapes import Array, Float32, Float64, UInt8
+
+LENGTHS = 256
+"""Lengths that a byte can name, in equal ratios."""
+LEAST_RATIO = 1e-6
+"""Shortest length over the longest; what is missed by less is nothing."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Levels:
+    """Code rows as they are, or their length first and then the row at length 1.
+
+    Levels that serve long rows are too far apart for short ones: to be told the sign of a dim alone moves a short row
+    away from where it is. Of rows of which a set has many that are nearly equal, joint tokens miss little, and that
+    little is what tells these rows apart.
+
+    Source: gain-shape quantisation (Sabin and Gray, 1984); the length as the first byte of a nested code is our choice.
+    """
+
+    lengths: Float32[Array, " L"]
+    """Ascending; none where the length has no byte."""
+    scalar: ScalarCodec
+
+    @classmethod
+    def fit(
+        cls, values_NK: Float32[Array, "N K"], *, with_length: bool, max_bits: int, emphasis_K: Float32[Array, " K"]
+    ) -> Levels:
+        """Train on values as they are; `emphasis_K` is as in `ScalarCodec.fit_values`.
+
+        Raises: SizeError unless max_bits lies in 1..8.
+        """
+        lengths_N = _lengths(values_NK)
+        longest = float(lengths_N.max())
+        lengths_L = np.empty(0, dtype=np.float32)
+        if with_length and longest > 0:
+            shortest = max(float(lengths_N.min()), LEAST_RATIO * longest)
+            lengths_L = np.geomspace(shortest, longest, LENGTHS, dtype=np.float32)
+            values_NK = values_NK / lengths_L[_nearest(lengths_L, lengths_N)][:, None]
+        scalar = ScalarCodec.fit_values(filled_up(values_NK), max_bits=max_bits, emphasis_K=emphasis_K)
+        return cls(lengths=lengths_L, scalar=scalar)
+
+    @property
+    def length_bytes(self) -> int:
+        """Bytes that name the length: 1 or none."""
+        return int(len(self.lengths) > 0)
+
+    @property
+    def largest_bytes(self) -> int:
+        """Bytes per vector of the longest code."""
+        return self.length_bytes + self.scalar.largest_bytes
+
+    def encode(self, values_NK: Float32[Array, "N K"], *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
+        """Return the code of values as they are; rows do not influence each other."""
+        if not self.length_bytes:
+            return self.scalar.encode_values(values_NK, bytes_per_vector=bytes_per_vector)
+        named_N1 = self._named(values_NK)
+        if bytes_per_vector == 1:
+            return named_N1
+        shapes_NK = values_NK / self._decoded(named_N1)
+        return np.concatenate(
+            [named_N1, self.scalar.encode_values(shapes_NK, bytes_per_vector=bytes_per_vector - 1)], axis=1
+        )
+
+    def decode(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, "N K"]:
+        """Return the values that codes stand for; a length alone says no direction, and so nothing."""
+        if not self.length_bytes:
+            return self.scalar.decode_values(packed_NB)
+        if packed_NB.shape[1] == 1:
+            return np.zeros((len(packed_NB), self.scalar.width), dtype=np.float32)
+        values_NK: Array = self.scalar.decode_values(packed_NB[:, 1:]) * self._decoded(packed_NB[:, :1])
+        return values_NK
+
+    def factors(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, " N"]:
+        """Return by what the levels of each code are multiplied: the length it names, or 1."""
+        if not self.length_bytes:
+            return np.ones(len(packed_NB), dtype=np.float32)
+        return self._decoded(packed_NB[:, :1])[:, 0]
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Return everything the levels are made of, ready for safetensors."""
+        return {"lengths": self.lengths} | self.scalar.to_arrays()
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Levels:
+        """Build from `to_arrays`' form.
+
+        Raises: ModelFileError when an array is missing, or they do not fit together.
+        """
+        if "lengths" not in arrays:
+            raise ModelFileError("codec must hold the array 'lengths', it is missing; is the file whole?")
+        lengths_L = np.asarray(arrays["lengths"])
+        if lengths_L.shape not in ((0,), (LENGTHS,)) or lengths_L.dtype != np.float32:
+            raise ModelFileError(
+                f"codec lengths must be float32 of shape (0,) or ({LENGTHS},), got {lengths_L.dtype} of shape "
+                f"{lengths_L.shape}; is the file whole?"
+            )
+        if not np.isfinite(lengths_L).all() or (lengths_L <= 0).any() or (np.diff(lengths_L) < 0).any():
+            raise ModelFileError(
+                "codec lengths must be finite, above 0 and ascending, they are not; is the file whole?"
+            )
+        return cls(lengths=lengths_L, scalar=ScalarCodec.from_arrays(arrays))
+
+    def _named(self, values_NK: Float32[Array, "N K"]) -> UInt8[Array, "N 1"]:
+        return _nearest(self.lengths, _lengths(values_NK))[:, None]
+
+    def _decoded(self, named_N1: UInt8[Array, "N 1"]) -> Float32[Array, "N 1"]:
+        return self.lengths[named_N1]
+
+
+def _lengths(values_NK: Float32[Array, "N K"]) -> Float64[Array, " N"]:
+    lengths_N: Array = np.sqrt(np.square(values_NK, dtype=np.float64).sum(axis=1))
+    return lengths_N
+
+
+def _nearest(lengths_L: Float32[Array, " L"], asked_N: Float64[Array, " N"]) -> UInt8[Array, " N"]:
+    """Return the number of the nearest length, by ratio; of two that are as near, the longer."""
+    wide_L = lengths_L.astype(np.float64)
+    return np.searchsorted(np.sqrt(wide_L[1:] * wide_L[:-1]), asked_N, side="right").astype(np.uint8)
