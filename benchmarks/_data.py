@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from _folders import load_folder
+from _made import MADE
 from _sets import SEED, DataSet, array, class_tasks, floats, held_out
 from arfc.evaluate import (
     CrossModal,
@@ -29,12 +30,14 @@ MYNTRA_FOLDS = 5
 
 
 def load(name: str, *, fold: int = 0) -> DataSet:
-    """Return a set by name: one of `SETS`, or a folder in the form of `_folders.load_folder`.
+    """Return a set by name: one of `SETS`, of `MADE`, or a folder in the form of `_folders.load_folder`.
 
     `fold` chooses which fifth of `myntra` is tested.
 
     Raises: SystemExit that names what is missing.
     """
+    if name in MADE:
+        return MADE[name]()
     folder = FOLDER / FOLDERS.get(name, name)
     if not folder.is_dir():
         raise SystemExit(f"{name} needs the folder {folder}; set ARFC_DATA to the folder that holds {folder.name}")

@@ -25,6 +25,7 @@ import torch
 import _methods
 import arfc
 from _data import ROOT, folds, load
+from _made import MADE, WIDE
 from _sets import DataSet
 from arfc.evaluate.measure import measure
 
@@ -39,6 +40,8 @@ VARIANTS = {
 }
 """Sets, and what is told to the methods that can use it: nothing, the pairs, or the labels."""
 ABLATION_SETS = ("captions", "cifar10")
+CARRY_OVER_METHODS = ("arfc", "truncation", "klt", "int8", "klt + bits", "turboquant", "rabitq", "rq")
+"""Those that take part where it is asked whether the defaults carry over."""
 SHORT_SETS = ("muge", "food10")
 SHORT_METHODS = ("arfc", "truncation", "klt", "int8", "klt + bits", "turboquant", "autoencoder")
 SHORT_BUDGET_S = 40.0
@@ -64,11 +67,15 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--kinds", nargs="+", default=["ours", "classic", "learned", "ablation"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--short", action="store_true", help="a small form with one seed and a time budget")
+    parser.add_argument("--carry-over", action="store_true", help="sets that no default was chosen on, one seed")
     parser.add_argument("--out", type=Path, help="file of records")
     options = parser.parse_args(words)
     if options.short:
         options.sets, options.methods, options.seeds = SHORT_SETS, SHORT_METHODS, [0]
-    out = options.out or RECORDS / ("quality-short.jsonl" if options.short else "quality.jsonl")
+    if options.carry_over:
+        options.sets, options.methods, options.seeds = list(MADE), CARRY_OVER_METHODS, [0]
+    name = "quality-short" if options.short else "carry-over" if options.carry_over else "quality"
+    out = options.out or RECORDS / f"{name}.jsonl"
     out.parent.mkdir(parents=True, exist_ok=True)
     done = set(_pieces_on_record(out))
     for piece in _pieces(options):
@@ -119,6 +126,8 @@ def _pieces(options: argparse.Namespace) -> Iterator[Piece]:
                     continue
                 if kind == "ablation" and name not in ABLATION_SETS:
                     continue
+                if method == "rq" and name in WIDE:
+                    continue
                 if seed and not _methods.is_random(method):
                     continue
                 for fold in folds(name):
@@ -130,6 +139,8 @@ def _variants(name: str) -> Sequence[str]:
     """Return what a set can tell to a fit; a folder of one's own says it by its files."""
     if name in VARIANTS:
         return VARIANTS[name]
+    if name in MADE:
+        return ("none",)
     data = load(name)
     told = {"pairs": data.pairs, "labels": data.labels}
     return ["none", *(variant for variant, rows in told.items() if rows is not None)]
