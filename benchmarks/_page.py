@@ -82,9 +82,9 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
 """
 
 
-def page(studies: Sequence[Study]) -> str:
-    """Return the whole page."""
-    parts = [MEASURED, *_summary(studies)]
+def page(studies: Sequence[Study], *, head: str = MEASURED) -> str:
+    """Return the whole page, `head` first."""
+    parts = [head, *_summary(studies)]
     for study in studies:
         parts += _section(study)
     parts += [*_ablations(studies), *_fit_times(studies)]

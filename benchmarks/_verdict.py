@@ -14,6 +14,13 @@ TITLES = {
     "muge": "MUGE photos, Chinese-CLIP 512 dims",
     "cifar10": "CIFAR-10, ResNet trained on it, 512 dims",
     "food10": "ten classes of Food-101, CLIP 512 dims",
+    "digits": "scikit-learn's digits, 64 pixels",
+    "patches": "patches of two photos, 300 pixel values",
+    "words": "docstrings, mean of WordLlama's word vectors, 256 dims",
+    "layer": "docstrings, MiniLM's third layer, 384 dims",
+    "layer-few": "docstrings, MiniLM's third layer, 384 dims, 2,000 rows",
+    "layers": "docstrings, all layers of MiniLM, 2,688 dims, 2,000 rows",
+    "n-grams": "docstrings, counts of hashed n-grams, 4,096 dims, 2,000 rows",
 }
 MAIN = {
     ("captions", "none"): ("recall@10",),

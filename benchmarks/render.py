@@ -1,10 +1,11 @@
-"""Turn records into docs/results.md, the picture and the README's blocks: `python benchmarks/render.py`."""
+"""Turn records into docs/results.md, docs/carry-over.md, the picture and the README's blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from _carry_over import HEAD
 from _page import page
 from _picture import STYLES, THEMES, draw
 from _records import Line, Study, Table, read, studies
@@ -39,6 +40,9 @@ def render(root: Path) -> None:
     """Write the page, and from the README's set the pictures and blocks."""
     found = studies(read(root / "benchmarks" / "records" / "quality.jsonl"))
     texts = {root / "docs" / "results.md": page(found)}
+    carried = root / "benchmarks" / "records" / "carry-over.jsonl"
+    if carried.is_file():
+        texts[root / "docs" / "carry-over.md"] = page(studies(read(carried)), head=HEAD)
     quoted = next((study for study in found if (study.set, study.variant) == README_STUDY), None)
     if quoted is not None:
         readme, table = root / "README.md", main_tables(quoted)[0]
