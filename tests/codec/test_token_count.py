@@ -54,7 +54,7 @@ def test_rows_of_another_modality_ask():
         near = np.argsort(-(rows @ other))[:10]
         variances.append(np.var((decoded - rows)[near] @ other))
     kept = Order(rows, queries=20, others_MK=others).kept(decoded)
-    assert kept == pytest.approx(-np.log(np.mean(variances)), rel=1e-5)
+    assert kept == pytest.approx(-np.mean(np.log(variances)), rel=1e-5)
 
 
 def test_one_row_has_no_order():

@@ -19,7 +19,8 @@ TOKEN_CHOICES = (0, 4, 8, 16, 24, 32, 48)
 JUDGED_BYTES = 96
 """Largest size by which the number is chosen: longer codes are level with each other."""
 _NEIGHBOURS = 10
-_TINY = 1e-30
+_ROUNDING = 1e-14
+"""Variance of a score's errors below which it is rounding alone."""
 
 
 def token_choices(most: int) -> list[int]:
@@ -70,9 +71,13 @@ class Order:
         self._near_Qk, self._scores_Qk = top_k(scores_QN, max(1, min(_NEIGHBOURS, answers)))
 
     def kept(self, decoded_NK: Float32[Array, "N K"]) -> float:
-        """Return minus the logarithm of the errors' variance, the more the better."""
+        """Return minus the logarithm of the errors' variance, mean over the queries, the more the better.
+
+        Of a query with near rows far apart larger errors move none; each counts by the ratio.
+        """
         scores_Qk = np.take_along_axis(self._asked_QK @ decoded_NK.T, self._near_Qk, axis=1)
-        return -float(np.log(max(np.var(scores_Qk - self._scores_Qk, axis=1, dtype=np.float64).mean(), _TINY)))
+        variance_Q = np.var(scores_Qk - self._scores_Qk, axis=1, dtype=np.float64)
+        return -float(np.log(np.maximum(variance_Q, _ROUNDING)).mean())
 
 
 def best_layout(
