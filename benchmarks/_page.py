@@ -76,9 +76,9 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   counted more, but for MUGE, SciFact with pairs, and the Q-Former on CIFAR-10 with labels: on CLIP vectors that costs
   the others up to two points of recall@10. They saw the validation rows, too, a ninth more rows than ours, but not on
   MUGE, the captions, SciFact and Myntra with pairs, and those of the Q-Former on Food-101 and CIFAR-10 with labels.
-- arfc's codes without supervision on MUGE and the captions may name the length of what their joint tokens have missed.
-  On the other sets, and with labels, codes of arfc are of the code before, and so are all of rivals' vectors: that
-  costs them up to .7 points of recall@10 at 64 to 192 bytes ([log](log.md)).
+- arfc's codes on MUGE may name the length of what their joint tokens have missed. On the other sets codes of arfc are
+  of the code before, and so are all codes of rivals' vectors: that costs them up to .7 points of recall@10 at 64 to 192
+  bytes ([log](log.md)).
 - A dash is no defeat: the method has no such size, or was not fitted there. LSQ stops at 16 bytes, PQ, OPQ and RQ at
   64: beyond, they take minutes to hours to fit.
 - Losing cells stand as they are, and the verdicts name them.
