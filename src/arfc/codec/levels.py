@@ -38,7 +38,7 @@ class Levels:
     def fit(
         cls, values_NK: Float32[Array, "N K"], *, with_length: bool, max_bits: int, emphasis_K: Float32[Array, " K"]
     ) -> Levels:
-        """Train on values as they are; `emphasis_K` is as in `ScalarCodec.fit_values`.
+        """Train on what tokens have missed, few rows of it filled up; `emphasis_K` as in `ScalarCodec.fit_values`.
 
         Raises: SizeError unless max_bits lies in 1..8.
         """

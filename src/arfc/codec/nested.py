@@ -18,6 +18,7 @@ from arfc.codec.levels import Levels
 from arfc.codec.offsets import stretches, unit_about, widened
 from arfc.codec.product import StableProduct
 from arfc.codec.rows import check_vectors, row_norms
+from arfc.codec.scalar import ScalarCodec
 from arfc.codec.threads import by_threads
 from arfc.codec.token_count import TOKEN_CHOICES, Layout, best_layout, layouts, token_choices
 from arfc.errors import ModelFileError, RowError
@@ -124,6 +125,8 @@ class NestedCodec:
         ).relaxed(emphasis_P)
 
         def made(layout: Layout) -> NestedCodec:
+            if layout == Layout(0, with_length=False):
+                return cls._of_levels(basis_KK, mean_K, levelled_NK, max_bits=max_bits)
             kept, missed_NK = joint.first(layout.tokens), levelled_NK
             if layout.tokens:
                 packed_HT = kept.encode(held_HP, tokens=layout.tokens)
@@ -157,7 +160,8 @@ class NestedCodec:
         max_bits: int,
     ) -> NestedCodec:
         emphasis_K = emphasis(mean_K)
-        levels = Levels.fit(values_NK, with_length=False, max_bits=max_bits, emphasis_K=emphasis_K)
+        scalar = ScalarCodec.fit_values(values_NK, max_bits=max_bits, emphasis_K=emphasis_K)
+        levels = Levels(lengths=np.empty(0, dtype=np.float32), scalar=scalar)
         return cls(basis=basis_KK, mean=mean_K, joint=_no_tokens(emphasis_K[:JOINT_DIMS]), levels=levels)
 
     @property
