@@ -15,7 +15,8 @@ direction, rows of any length. Anyone can make these sets: they come from what P
   the original vectors that a search finds among the held-out rows. One seed; intervals are over queries.
 - All methods have the same rows and bytes, queries are floats, codes are decoded and compared by cosine. arfc trains
   for 60 to 150 s of processor time on one thread.
-- faiss's residual quantiser refuses sets with fewer rows than dims; it has codes of up to 64 bytes.
+- faiss's residual quantiser refuses sets with fewer rows than dims; it has codes of up to 64 bytes. RaBitQ was not
+  measured on those two sets, TurboQuant not on the n-grams.
 - One thing was chosen with a look at one of these sets: that a code may name the length of what its joint tokens have
   missed was tried because of the patches ([log.md](log.md)). Whether it does, each fit's own validation rows decide.
 - Losing cells stand as they are, and the verdicts name them.
