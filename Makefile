@@ -48,7 +48,7 @@ demo-digits: $(SETUP)  ## the same table on scikit-learn's digits, without an en
 bench: $(SETUP_BENCH)  ## measure a short form of the benchmark on two sets (15 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quality.py --short
 
-bench-carry-over: $(SETUP_BENCH)  ## measure sets that no default was chosen on, made from installed packages (40 minutes)
+bench-carry-over: $(SETUP_BENCH)  ## measure seven more sets, made from installed packages (40 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quality.py --carry-over
 	$(BIN)/python benchmarks/render.py
 

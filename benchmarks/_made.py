@@ -1,4 +1,4 @@
-"""Sets that anyone can make from what installed packages carry; no default of arfc was chosen on them.
+"""Sets that anyone can make from what installed packages carry; docs/carry-over.md says what was chosen on them.
 
 They are unlike the sets of docs/data.md and unlike each other: raw pixels, an encoder without a transformer, inner
 layers of one, hashed n-grams; 64 to 4,096 dims, few rows, a strong common direction, lengths that vary. Letters: N

@@ -67,7 +67,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--kinds", nargs="+", default=["ours", "classic", "learned", "ablation"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--short", action="store_true", help="a small form with one seed and a time budget")
-    parser.add_argument("--carry-over", action="store_true", help="sets that no default was chosen on, one seed")
+    parser.add_argument("--carry-over", action="store_true", help="sets that packages carry, one seed")
     parser.add_argument("--out", type=Path, help="file of records")
     options = parser.parse_args(words)
     if options.short:
