@@ -97,14 +97,14 @@ def scan(
 ) -> Int64[Array, "Q {keep}"]:
     """Return the `keep` rows of each query with the largest sums of table entries times their factors, in no order.
 
-    The first factor of a row is for its first `tokens` bytes, an even number, the second for the others. With `only`,
-    only these rows are searched; the factors are then theirs, in that order. Where the mean is long or rows lie in
-    clusters, the stretch tells neighbours apart: without it a shortlist of 200 keeps .78 of ten (docs/log.md).
-    Among many rows two bytes are looked up at once, in tables of 65,536 sums that stay in the second cache. Blocks of
-    rows run by threads.
+    The first factor of a row is for its first `tokens` bytes, the second for the others. With `only`, only these rows
+    are searched; the factors are then theirs, in that order. Where the mean is long or rows lie in clusters, the
+    stretch tells neighbours apart: without it a shortlist of 200 keeps .78 of ten (docs/log.md).
+    Among many rows two bytes of one factor are looked up at once, in tables of 65,536 sums that stay in the second
+    cache. Blocks of rows run by threads.
     """
     size, searched = tables_QBC.shape[1], len(packed_NB) if only is None else len(only)
-    starts, by_pairs = range(0, searched, _BLOCK_ROWS), searched >= _PAIR_ROWS
+    starts, by_pairs = range(0, searched, _BLOCK_ROWS), searched >= _PAIR_ROWS and tokens % 2 == 0
     border = tokens // 2 if by_pairs else tokens
     found = []
     for first in range(0, len(tables_QBC), _GROUP):
@@ -120,7 +120,8 @@ def scan(
             for part, factor_M in zip((slice(border), slice(border, None)), factors_FM, strict=True):
                 if len(places_Hn[part]):
                     part_qn = _sums(places_Hn[part], tables_qHP[:, part])
-                    sums_qn += part_qn * factor_M[start : start + len(block_nB)]
+                    part_qn *= factor_M[start : start + len(block_nB)]
+                    sums_qn += part_qn
             place_qS = _largest(sums_qn, min(keep, len(block_nB)))
             ids_qS = start + place_qS if only is None else only[start + place_qS]
             return ids_qS, np.take_along_axis(sums_qn, place_qS, axis=1)
