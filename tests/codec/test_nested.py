@@ -45,7 +45,7 @@ def tiny_codec(lengths=()):
             "basis": np.float32([[0, 1], [1, 0]]),
             "mean": np.float32([0, 0.25]),
             "codebooks": codebook[None],
-            "emphasis": np.float32([2, 1]),
+            "emphasis": np.float32([[2, 1], [1, 1]]),
             "lengths": np.float32(lengths),
             "thresholds": np.float32([[-0.5, 0, 0.5], [-0.2, 0, 0.2]]),
             "centroids": np.float32([[0, -0.5, 0.5, -0.75, -0.25, 0.25, 0.75], [0, -0.2, 0.2, -0.3, -0.1, 0.1, 0.3]]),

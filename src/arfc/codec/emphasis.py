@@ -1,29 +1,51 @@
-"""Which errors of a code count most: those along the mean of the rows."""
+"""Which errors of a code count most: those along directions that queries have much of, the more the finer the code."""
 # K dims
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from arfc.shapes import Array, Float32
+from arfc.shapes import Array, Float32, Float64
 
 SHARE = 0.03
-"""How much of the bound below is used; less and more lose recall@10 (docs/log.md)."""
+"""How much of the bound for the mean is used; less and more lose recall@10 (docs/log.md)."""
+_LEAST_ENERGY = 1e-9
+"""Of the mean: directions that rows hardly have count as if they had that."""
 _TINY = 1e-20
 
 
-def emphasis(mean_K: Float32[Array, " K"]) -> Float32[Array, " K"]:
-    """Return by what to stretch each coordinate of unit rows before a code measures its errors, 1 or more.
+class Emphasis(NamedTuple):
+    """By what to stretch each coordinate of unit rows before a code measures its errors."""
 
-    An error moves a row's score with every query by as much as the query has of that direction. Along the mean all
-    queries have much, elsewhere little: of 512-d CLIP vectors, whose mean has half of the energy, one direction in 512
-    had .2 % of the squared error of a code and 40 % of the variance of the scores of near rows. It also tells the
-    length of the rest of a unit row, which decoding relies on. The bound of the square is 1 + mean**2 over the mean
-    energy of an offset per direction.
+    first: Float32[Array, " K"]
+    """For the first group of joint tokens."""
+    later: Float32[Array, " K"]
+    """For later groups: halfway, by ratio."""
+    levels: Float32[Array, " K"]
+    """For levels."""
+
+
+def emphasis(mean_K: Float32[Array, " K"], energy_K: Float64[Array, " K"]) -> Emphasis:
+    """Return the stretch of each stage of a code, from mean and mean square of unit rows.
+
+    An error moves a row's score with every query by as much as the query has of that direction, so by its mean square,
+    in the mean, over queries like the rows. Counting errors by that alone serves the finest codes: what is left there
+    decides between rows that score nearly alike. Coarse codes first have to say where a row is, and plain squared
+    errors do; in between a power between 0 and 1 does best (docs/log.md has the trials): 0 for the first tokens,
+    1/4 for later ones, 1/2 for levels.
+
+    Along the mean even the first tokens are told more. There all queries have much: of 512-d CLIP vectors, whose mean
+    has half of the energy, one direction in 512 had .2 % of the squared error of a code and 40 % of the variance of
+    the scores of near rows. It also tells the length of the rest of a unit row, which decoding relies on. The bound of
+    the square is 1 + mean**2 over the mean energy of an offset per direction.
 
     Source: our choice; to weigh errors by what they do to scores is the idea of score-aware quantisation (Guo and
     others, "Accelerating large-scale inference with anisotropic vector quantization", 2020).
     """
     mean = mean_K.astype(np.float64)
     offset_energy = max(1 - float(np.square(mean).sum()), _TINY) / len(mean)
-    return np.sqrt(1 + SHARE * np.square(mean) / offset_energy).astype(np.float32)
+    first_K = np.sqrt(1 + SHARE * np.square(mean) / offset_energy)
+    levels_K = np.maximum(energy_K / max(float(energy_K.mean()), _TINY), _LEAST_ENERGY) ** 0.25
+    return Emphasis(*(stage_K.astype(np.float32) for stage_K in (first_K, np.sqrt(first_K * levels_K), levels_K)))

@@ -55,8 +55,9 @@ class JointTokens:
 
     codebooks: Float32[Array, "T C P"]
     """Codewords of each token."""
-    emphasis: Float32[Array, " P"]
-    """By what errors along each dim are stretched where codewords are chosen (`arfc.codec.emphasis`)."""
+    emphasis: Float32[Array, "2 P"]
+    """By what errors along each dim are stretched where codewords are chosen, those of the first group and of later
+    ones (`arfc.codec.emphasis`)."""
     lessons: Sequence[Lesson] = ()
     """What unseen rows told of each group; empty where there were none."""
 
@@ -70,25 +71,27 @@ class JointTokens:
         rounds: int = ROUNDS,
         unseen_HP: Float32[Array, "H P"] | None = None,
         lessons: Sequence[Lesson] = (),
+        emphasis_2P: Float32[Array, "2 P"] | None = None,
         pace: Callable[[float], float] = lambda done: 0.0,
     ) -> JointTokens:
         """Fit the codebooks group after group, each on what the groups before it have missed; strongest dims first.
 
-        Errors count alike along all dims. To let some count more, stretch these before, and call `relaxed` after.
-
-        Rows that codebooks were fitted on are missed by less than others. With rows that were not, `unseen_HP`, the
-        next group learns from what was missed at their length. In their place may stand the `lessons` of an earlier
-        fit, on fewer rows, to as many groups. The first group is learned in `rounds` rounds, later ones in a quarter as
-        many; 0 leaves residual quantisation. `pace` is told the share of the work that is done, and returns the share
-        of the time that is used: where that is larger, there are fewer rounds, and no further group once all of it is
-        used.
+        Errors along all dims count alike where no emphasis is given. Rows that codebooks were fitted on are missed by
+        less than others. With rows that were not, `unseen_HP`, the next group learns from what was missed at their
+        length. In their place may stand the `lessons` of an earlier fit, on fewer rows, to as many groups. The first
+        group is learned in `rounds` rounds, later ones in a quarter as many; 0 leaves residual quantisation. `pace` is
+        told the share of the work that is done, and returns the share of the time that is used: where that is larger,
+        there are fewer rounds, and no further group once all of it is used.
 
         Shapes: values (N, P), N at least `LEAST_ROWS` unless `tokens` is 0.
         """
         starts = range(0, tokens, GROUP)
         rounds_of = [-(-rounds // 4) if first else rounds for first in starts]
         work = [GROUP + count for count in rounds_of]  # a codebook's start is like a round
-        alike_P = np.ones(values_NP.shape[1], dtype=np.float32)
+        alike_2P = np.ones((2, values_NP.shape[1]), dtype=np.float32)
+        emphasis_2P = alike_2P if emphasis_2P is None else emphasis_2P
+        values_NP = values_NP * emphasis_2P[0]
+        unseen_HP = None if unseen_HP is None else unseen_HP * emphasis_2P[0]
         codebooks = np.empty((0, CODEWORDS, values_NP.shape[1]), dtype=np.float32)
         told: list[Lesson] = []
         for place, first in enumerate(starts):
@@ -96,7 +99,7 @@ class JointTokens:
             if pace(before) >= 1:
                 break
             codebooks_TCP = residual_codebooks(values_NP, tokens=min(GROUP, tokens - first), rng=rng)
-            start = cls(codebooks=codebooks_TCP, emphasis=alike_P)
+            start = cls(codebooks=codebooks_TCP, emphasis=alike_2P)
             ready = before + GROUP / sum(work)
             used = pace(ready)
 
@@ -118,7 +121,7 @@ class JointTokens:
                     pace(after)
                 if not lessons and group._miss_ratio(values_NP, unseen_HP) >= missed:
                     group, ridge = start, 0.0
-            codebooks = np.concatenate([codebooks, group.codebooks])
+            codebooks = np.concatenate([codebooks, group.codebooks / emphasis_2P[min(place, 1)]])
             if lessons:
                 told.append(lessons[place])
             elif unseen_HP is not None:
@@ -129,7 +132,11 @@ class JointTokens:
             values_NP = group._missed(values_NP)
             if told:
                 values_NP *= np.sqrt(told[place].missed / max(np.square(values_NP).mean(), _TINY))
-        return cls(codebooks=codebooks, emphasis=alike_P, lessons=told)
+            if place == 0:
+                to_later_P = emphasis_2P[1] / emphasis_2P[0]
+                values_NP *= to_later_P
+                unseen_HP = None if unseen_HP is None else unseen_HP * to_later_P
+        return cls(codebooks=codebooks, emphasis=emphasis_2P, lessons=told)
 
     @property
     def tokens(self) -> int:
@@ -139,10 +146,6 @@ class JointTokens:
     def first(self, tokens: int) -> JointTokens:
         """Return the tokens cut to the first few."""
         return JointTokens(codebooks=self.codebooks[:tokens], emphasis=self.emphasis)
-
-    def relaxed(self, emphasis_P: Float32[Array, " P"]) -> JointTokens:
-        """Return, of tokens that were fitted on stretched values, those that choose the same for values as they are."""
-        return replace(self, codebooks=self.codebooks / emphasis_P, emphasis=emphasis_P)
 
     def encode(self, values_NP: Float32[Array, "N P"], *, tokens: int) -> UInt8[Array, "N {tokens}"]:
         """Return the first `tokens` tokens of each row; rows do not influence each other."""
@@ -156,23 +159,21 @@ class JointTokens:
         return predicted_NP
 
     @cached_property
-    def _stretched(self) -> Float32[Array, "T C P"]:
-        return self.codebooks * self.emphasis
-
-    @cached_property
     def _groups(self) -> list[Group]:
-        return [Group(self._stretched[first : first + GROUP]) for first in range(0, self.tokens, GROUP)]
+        """Groups of stretched codewords."""
+        starts = range(0, self.tokens, GROUP)
+        return [Group(self.codebooks[first : first + GROUP] * self.emphasis[min(first, 1)]) for first in starts]
 
     def _encode(self, values_nP: Float32[Array, "n P"], tokens: int) -> UInt8[Array, "n {tokens}"]:
         """Follow the best paths to the end of each group, and refine the one that ends best."""
-        missed_nP = values_nP * self.emphasis
+        missed_nP = values_nP.copy()
         stand_nT = np.empty((len(values_nP), -(-tokens // GROUP) * GROUP), dtype=np.uint8)
         for first in range(0, tokens, GROUP):
             group = self._groups[first // GROUP]
-            alone_nTC = group.alone(missed_nP)
+            alone_nTC = group.alone(missed_nP * self.emphasis[min(first, 1)])
             best_nT = group.choose_anew(alone_nTC, group.best_sum(alone_nTC, paths=PATHS))
             stand_nT[:, first : first + best_nT.shape[1]] = best_nT
-            for codebook_CP, token_n in zip(self._stretched[first:], best_nT.T, strict=False):
+            for codebook_CP, token_n in zip(self.codebooks[first:], best_nT.T, strict=False):
                 missed_nP -= codebook_CP[token_n]
         return stand_nT[:, :tokens]
 

@@ -94,12 +94,14 @@ class NestedCodec:
             raise RowError("vectors must have at least 1 row to fit a codec, got 0; give it a sample")
         unit_NK = vectors_NK / row_norms(vectors_NK).astype(np.float32)[:, None]
         exact_NK = unit_NK.astype(np.float64)
-        basis_KK = eigenbasis(exact_NK.T @ exact_NK)
+        moment_KK = exact_NK.T @ exact_NK
+        basis_KK = eigenbasis(moment_KK)
         values_NK = unit_NK @ basis_KK
         mean_K = values_NK.mean(axis=0)
         values_NK -= mean_K
-        emphasis_K = emphasis(mean_K)
-        emphasis_P = emphasis_K[:JOINT_DIMS]
+        energy_K = np.einsum("JK,JK->K", moment_KK @ basis_KK, basis_KK) / len(values_NK)
+        first_K, later_K, emphasis_K = emphasis(mean_K, energy_K)
+        emphasis_2P = np.stack([first_K, later_K])[:, :JOINT_DIMS]
         rng = np.random.default_rng([seed, 3])
         order_N = rng.permutation(len(values_NK))
         levelled_NK = values_NK[np.sort(order_N[:LEVEL_ROWS])]
@@ -109,24 +111,25 @@ class NestedCodec:
         room = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN, len(fit_rows) // ROWS_PER_TOKEN)
         tokens = token_choices(room)[-1]
         if len(fit_rows) < LEAST_ROWS or tokens == 0:
-            return cls._of_levels(basis_KK, mean_K, levelled_NK, max_bits=max_bits)
+            return cls._of_levels(basis_KK, mean_K, levelled_NK, emphasis_K, emphasis_2P, max_bits=max_bits)
         centred_NP = np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS])
         held_HK = values_NK[np.sort(order_N[:held_out])]
         held_HP = np.ascontiguousarray(held_HK[:, :JOINT_DIMS])
         first_rounds = min(rounds, TRIAL_ROUNDS) if is_trial else rounds
         share = first_rounds / (first_rounds + rounds) if is_trial and rounds else 1.0
         joint = JointTokens.fit(
-            centred_NP * emphasis_P,
+            centred_NP,
+            emphasis_2P=emphasis_2P,
             tokens=tokens,
             rng=rng,
             rounds=first_rounds,
-            unseen_HP=held_HP * emphasis_P,
+            unseen_HP=held_HP,
             pace=lambda done: pace(share * done) / share,
-        ).relaxed(emphasis_P)
+        )
 
         def made(layout: Layout) -> NestedCodec:
             if layout == Layout(0, with_length=False):
-                return cls._of_levels(basis_KK, mean_K, levelled_NK, max_bits=max_bits)
+                return cls._of_levels(basis_KK, mean_K, levelled_NK, emphasis_K, emphasis_2P, max_bits=max_bits)
             kept, missed_NK = joint.first(layout.tokens), levelled_NK
             if layout.tokens:
                 packed_HT = kept.encode(held_HP, tokens=layout.tokens)
@@ -141,13 +144,14 @@ class NestedCodec:
         if not is_trial or not chosen.joint.tokens:
             return chosen
         anew = JointTokens.fit(
-            values_NK[:, :JOINT_DIMS] * emphasis_P,
+            np.ascontiguousarray(values_NK[:, :JOINT_DIMS]),
+            emphasis_2P=emphasis_2P,
             tokens=chosen.joint.tokens,
             rng=rng,
             rounds=rounds,
             lessons=joint.lessons,
             pace=lambda done: (pace(share + (1 - share) * done) - share) / max(1 - share, _TINY),
-        ).relaxed(emphasis_P)
+        )
         return replace(chosen, joint=anew) if anew.tokens == chosen.joint.tokens else chosen
 
     @classmethod
@@ -156,13 +160,14 @@ class NestedCodec:
         basis_KK: Float32[Array, "K K"],
         mean_K: Float32[Array, " K"],
         values_NK: Float32[Array, "N K"],
+        emphasis_K: Float32[Array, " K"],
+        emphasis_2P: Float32[Array, "2 P"],
         *,
         max_bits: int,
     ) -> NestedCodec:
-        emphasis_K = emphasis(mean_K)
         scalar = ScalarCodec.fit_values(values_NK, max_bits=max_bits, emphasis_K=emphasis_K)
         levels = Levels(lengths=np.empty(0, dtype=np.float32), scalar=scalar)
-        return cls(basis=basis_KK, mean=mean_K, joint=_no_tokens(emphasis_K[:JOINT_DIMS]), levels=levels)
+        return cls(basis=basis_KK, mean=mean_K, joint=_no_tokens(emphasis_2P), levels=levels)
 
     @property
     def width(self) -> int:
@@ -230,7 +235,7 @@ class NestedCodec:
             "basis": (width, width),
             "mean": (width,),
             "codebooks": (tokens, CODEWORDS, dims),
-            "emphasis": (dims,),
+            "emphasis": (2, dims),
         }
         for name, shape in shapes.items():
             array = own[name]
@@ -265,5 +270,6 @@ class NestedCodec:
         return StableProduct(np.ascontiguousarray(self.basis.T))
 
 
-def _no_tokens(emphasis_P: Float32[Array, " P"]) -> JointTokens:
-    return JointTokens(codebooks=np.empty((0, CODEWORDS, len(emphasis_P)), dtype=np.float32), emphasis=emphasis_P)
+def _no_tokens(emphasis_2P: Float32[Array, "2 P"]) -> JointTokens:
+    none_TCP = np.empty((0, CODEWORDS, emphasis_2P.shape[1]), dtype=np.float32)
+    return JointTokens(codebooks=none_TCP, emphasis=emphasis_2P)
