@@ -10,7 +10,8 @@ from arfc.codec.token_count import Layout, Order, best_layout, layouts, token_ch
 def chosen(rows, *, tokens):
     fit, held = rows[:3400] - rows.mean(0), rows[3400:] - rows.mean(0)
     joint = JointTokens.fit(np.ascontiguousarray(fit), tokens=tokens, rng=np.random.default_rng(0), rounds=4)
-    return best_layout(joint, rows.mean(0), np.ones(rows.shape[1], np.float32), held)
+    packed = joint.encode(held, tokens=joint.tokens)
+    return best_layout(joint, rows.mean(0), np.ones(rows.shape[1], np.float32), held, packed)
 
 
 def test_sums_of_points_are_worth_joint_tokens(sums):

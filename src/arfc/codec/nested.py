@@ -126,19 +126,19 @@ class NestedCodec:
             unseen_HP=held_HP,
             pace=lambda done: pace(share * done) / share,
         )
+        packed_HT = joint.encode(held_HP, tokens=joint.tokens)
 
         def made(layout: Layout) -> NestedCodec:
             if layout == Layout(0, with_length=False):
                 return cls._of_levels(basis_KK, mean_K, levelled_NK, emphasis_K, emphasis_2P, max_bits=max_bits)
             kept, missed_NK = joint.first(layout.tokens), levelled_NK
             if layout.tokens:
-                packed_HT = kept.encode(held_HP, tokens=layout.tokens)
-                missed_NK = held_HK - widened(kept.decode(packed_HT), held_HK.shape[1])
+                missed_NK = held_HK - widened(kept.decode(packed_HT[:, : layout.tokens]), held_HK.shape[1])
             levels = Levels.fit(missed_NK, with_length=layout.with_length, max_bits=max_bits, emphasis_K=emphasis_K)
             return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
 
         if judge is None:
-            chosen = made(best_layout(joint, mean_K, emphasis_K, held_HK))
+            chosen = made(best_layout(joint, mean_K, emphasis_K, held_HK, packed_HT))
         else:
             chosen = max(map(made, layouts(joint.tokens)), key=judge)  # the first one if equal
         if not is_trial or not chosen.joint.tokens:

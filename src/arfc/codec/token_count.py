@@ -11,7 +11,7 @@ from arfc.codec.joint import GROUP, JointTokens
 from arfc.codec.levels import Levels
 from arfc.codec.offsets import unit_about, widened
 from arfc.scores import top_k
-from arfc.shapes import Array, Float32
+from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import byte_ladder
 
 TOKEN_CHOICES = (0, 4, 8, 16, 24, 32, 48)
@@ -85,24 +85,23 @@ def best_layout(
     mean_K: Float32[Array, " K"],
     emphasis_K: Float32[Array, " K"],
     held_HK: Float32[Array, "H K"],
+    packed_HT: UInt8[Array, "H T"],
 ) -> Layout:
     """Return the layout, the first of `layouts` if equal, whose short codes keep most of the order of near rows.
 
-    One half of the rows gives the levels; rows of the other half ask and answer.
+    `packed_HT` are all tokens of the rows. Half of these give the levels; rows of the other half ask and answer.
     """
-    half = len(held_HK) // 2
+    half, width = len(held_HK) // 2, held_HK.shape[1]
     order = Order(held_HK[half:] + mean_K, queries=half)
 
     def kept(layout: Layout) -> float:
-        first = joint.first(layout.tokens)
-        packed_HT = first.encode(np.ascontiguousarray(held_HK[:, : first.codebooks.shape[2]]), tokens=layout.tokens)
-        predicted_HK = widened(first.decode(packed_HT), held_HK.shape[1])
+        predicted_HK = widened(joint.decode(packed_HT[:, : layout.tokens]), width)
         missed_HK = held_HK - predicted_HK
         levels = Levels.fit(missed_HK[:half], with_length=layout.with_length, max_bits=8, emphasis_K=emphasis_K)
         scores = []
-        for size in judged_sizes(held_HK.shape[1]):
+        for size in judged_sizes(width):
             if size <= layout.tokens:
-                decoded = widened(joint.decode(packed_HT[half:, :size]), held_HK.shape[1])
+                decoded = widened(joint.decode(packed_HT[half:, :size]), width)
             else:
                 count = min(size - layout.tokens, levels.largest_bytes)
                 decoded = predicted_HK[half:] + levels.decode(levels.encode(missed_HK[half:], bytes_per_vector=count))
