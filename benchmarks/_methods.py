@@ -94,18 +94,18 @@ def budget_s(rows: int) -> float:
 
 def fit(name: str, data: DataSet, variant: str, *, seed: int, budget_s: float) -> Fitted:
     """Fit a method on the fit rows of a set, with the supervision that the variant gives."""
-    x, given = _supervision(data, variant)
+    x, given = supervision(data, variant)
     with processor_clock():
         if name == ONE_PER_SIZE:
             configs = {size: _config(size_law="fixed", fixed_dims=size) for size in _sizes_of_ratios(x.shape[1])}
             return _vectors(x, given, configs, seed=seed, budget_s=budget_s)
         if name == "arfc":
-            return _ours(x, given, config=_knowing(CONFIG, data), seed=seed, budget_s=budget_s)
+            return ours(x, given, config=knowing(CONFIG, data), seed=seed, budget_s=budget_s)
         if name in ABLATIONS:
             configs = dict.fromkeys(float_sizes(x.shape[1]), ABLATIONS[name])
             return _vectors(x, given, configs, seed=seed, budget_s=budget_s)
         if name in RIVALS:
-            return _rival(name, x, given, config=_knowing(RIVALS_CONFIG, data), seed=seed, budget_s=budget_s)
+            return _rival(name, x, given, config=knowing(RIVALS_CONFIG, data), seed=seed, budget_s=budget_s)
     most = BASELINE_ROWS if CATALOGUE[name].extra == "faiss" else len(x)
     kept = np.sort(np.random.default_rng(seed).permutation(len(x))[:most])
     return _classic(name, x[kept], seed=seed)
@@ -122,7 +122,7 @@ def processor_clock() -> Iterator[None]:
         yield
 
 
-def _supervision(data: DataSet, variant: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def supervision(data: DataSet, variant: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     if variant == "pairs":
         assert data.pairs is not None
         return data.pairs[0], {"pairs": data.pairs[1]}
@@ -132,7 +132,7 @@ def _supervision(data: DataSet, variant: str) -> tuple[np.ndarray, dict[str, np.
     return data.fit, {}
 
 
-def _ours(x: np.ndarray, given: dict[str, np.ndarray], *, config: Config, seed: int, budget_s: float) -> Fitted:
+def ours(x: np.ndarray, given: dict[str, np.ndarray], *, config: Config, seed: int, budget_s: float) -> Fitted:
     started = time.process_time()
     model = Compressor.fit(x, **given, seed=seed, config=config, budget=budget_s / TRAINING_SHARE, progress=False)
     fit_s, width = time.process_time() - started, model.width
@@ -263,7 +263,7 @@ def _no_test_rows(config: Config) -> Config:
     return dataclasses.replace(config, train=dataclasses.replace(config.train, test_share=0.0))
 
 
-def _knowing(config: Config, data: DataSet) -> Config:
+def knowing(config: Config, data: DataSet) -> Config:
     """Tell a fit whether the partners that it is given are a corpus that stays, which is so with text retrieval."""
     return dataclasses.replace(config, train=dataclasses.replace(config.train, known_partners=data.known_partners))
 

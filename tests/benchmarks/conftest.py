@@ -25,6 +25,16 @@ def save(home):
     return write
 
 
+@pytest.fixture
+def birds(save, rng):
+    """A set of one's own: pictures of four kinds."""
+    kinds = rng.standard_normal((4, 32))
+    for part, rows in (("fit", 400), ("test", 60)):
+        labels = rng.integers(4, size=rows)
+        images = kinds[labels] + 0.3 * rng.standard_normal((rows, 32))
+        save(f"birds/{part}", images=images.astype(np.float32), labels=labels)
+
+
 @pytest.fixture(scope="session")
 def check_disjoint():
     """A function that sees to it that no row that asks is a row of the fit, or asks in another part."""

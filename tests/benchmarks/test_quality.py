@@ -4,7 +4,6 @@ import inspect
 import json
 import time
 
-import numpy as np
 import pytest
 
 import _methods
@@ -15,16 +14,6 @@ from arfc.config import TrainConfig
 from arfc.training.loop import Run
 
 METHODS = ["truncation", "klt", "klt + bits"]
-
-
-@pytest.fixture
-def birds(save, rng):
-    """A set of one's own: pictures of four kinds."""
-    kinds = rng.standard_normal((4, 32))
-    for part, rows in (("fit", 400), ("test", 60)):
-        labels = rng.integers(4, size=rows)
-        images = kinds[labels] + 0.3 * rng.standard_normal((rows, 32))
-        save(f"birds/{part}", images=images.astype(np.float32), labels=labels)
 
 
 def measured(out, *words):
