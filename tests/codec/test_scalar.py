@@ -149,7 +149,14 @@ def test_bits_go_where_the_error_is_largest(rng):
 
 def test_order_takes_the_best_next_bit_and_the_lower_dim_if_equal():
     gains = np.array([[5.0, 1.0, 0.0], [5.0, 3.0, 1.0], [2.0, 4.0, 1.0]])
-    assert order_bits(gains).tolist() == [0, 1, 1, 2, 2, 0, 1, 2, 0]
+    assert order_bits([(9, gains)]).tolist() == [0, 1, 1, 2, 2, 0, 1, 2, 0]
+
+
+def test_other_gains_may_count_for_the_first_bits():
+    gains, early = np.array([[5.0, 1.0], [4.0, 3.0]]), np.array([[1.0, 1.0], [2.0, 0.5]])
+    assert order_bits([(1, early), (4, gains)]).tolist() == [1, 0, 1, 0]
+    assert order_bits([(3, early), (4, gains)]).tolist() == [1, 0, 0, 1]
+    assert order_bits([(9, early), (4, gains)]).tolist() == [1, 0, 0, 1]  # there are no more than four
 
 
 def test_one_dim_keeps_its_sign():

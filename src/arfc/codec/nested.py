@@ -11,8 +11,8 @@ import numpy as np
 
 from arfc.codec.basis import eigenbasis
 from arfc.codec.codes import check_packed
-from arfc.codec.emphasis import emphasis
-from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
+from arfc.codec.emphasis import Emphasis, emphasis
+from arfc.codec.joint import GROUP, LEAST_ROWS, ROUNDS, JointTokens
 from arfc.codec.kmeans import CODEWORDS
 from arfc.codec.levels import Levels
 from arfc.codec.offsets import stretches, unit_about, widened
@@ -100,8 +100,7 @@ class NestedCodec:
         mean_K = values_NK.mean(axis=0)
         values_NK -= mean_K
         energy_K = np.einsum("JK,JK->K", moment_KK @ basis_KK, basis_KK) / len(values_NK)
-        first_K, later_K, emphasis_K = emphasis(mean_K, energy_K)
-        emphasis_2P = np.stack([first_K, later_K])[:, :JOINT_DIMS]
+        stretch = emphasis(mean_K, energy_K)
         rng = np.random.default_rng([seed, 3])
         order_N = rng.permutation(len(values_NK))
         levelled_NK = values_NK[np.sort(order_N[:LEVEL_ROWS])]
@@ -111,7 +110,7 @@ class NestedCodec:
         room = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN, len(fit_rows) // ROWS_PER_TOKEN)
         tokens = token_choices(room)[-1]
         if len(fit_rows) < LEAST_ROWS or tokens == 0:
-            return cls._of_levels(basis_KK, mean_K, levelled_NK, emphasis_K, emphasis_2P, max_bits=max_bits)
+            return cls._of_levels(basis_KK, mean_K, levelled_NK, stretch, max_bits=max_bits)
         centred_NP = np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS])
         held_HK = values_NK[np.sort(order_N[:held_out])]
         held_HP = np.ascontiguousarray(held_HK[:, :JOINT_DIMS])
@@ -119,7 +118,7 @@ class NestedCodec:
         share = first_rounds / (first_rounds + rounds) if is_trial and rounds else 1.0
         joint = JointTokens.fit(
             centred_NP,
-            emphasis_2P=emphasis_2P,
+            emphasis_2P=_of_tokens(stretch),
             tokens=tokens,
             rng=rng,
             rounds=first_rounds,
@@ -130,22 +129,22 @@ class NestedCodec:
 
         def made(layout: Layout) -> NestedCodec:
             if layout == Layout(0, with_length=False):
-                return cls._of_levels(basis_KK, mean_K, levelled_NK, emphasis_K, emphasis_2P, max_bits=max_bits)
+                return cls._of_levels(basis_KK, mean_K, levelled_NK, stretch, max_bits=max_bits)
             kept, missed_NK = joint.first(layout.tokens), levelled_NK
             if layout.tokens:
                 missed_NK = held_HK - widened(kept.decode(packed_HT[:, : layout.tokens]), held_HK.shape[1])
-            levels = Levels.fit(missed_NK, with_length=layout.with_length, max_bits=max_bits, emphasis_K=emphasis_K)
+            levels = Levels.fit(missed_NK, with_length=layout.with_length, max_bits=max_bits, emphasis_K=stretch.levels)
             return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
 
         if judge is None:
-            chosen = made(best_layout(joint, mean_K, emphasis_K, held_HK, packed_HT))
+            chosen = made(best_layout(joint, mean_K, stretch.levels, held_HK, packed_HT))
         else:
             chosen = max(map(made, layouts(joint.tokens)), key=judge)  # the first one if equal
         if not is_trial or not chosen.joint.tokens:
             return chosen
         anew = JointTokens.fit(
             np.ascontiguousarray(values_NK[:, :JOINT_DIMS]),
-            emphasis_2P=emphasis_2P,
+            emphasis_2P=_of_tokens(stretch),
             tokens=chosen.joint.tokens,
             rng=rng,
             rounds=rounds,
@@ -160,14 +159,18 @@ class NestedCodec:
         basis_KK: Float32[Array, "K K"],
         mean_K: Float32[Array, " K"],
         values_NK: Float32[Array, "N K"],
-        emphasis_K: Float32[Array, " K"],
-        emphasis_2P: Float32[Array, "2 P"],
+        stretch: Emphasis,
         *,
         max_bits: int,
     ) -> NestedCodec:
-        scalar = ScalarCodec.fit_values(values_NK, max_bits=max_bits, emphasis_K=emphasis_K)
+        """Errors count as they would where tokens stood."""
+        early = [(8 * GROUP, stretch.first), (2 * 8 * GROUP, stretch.later)]
+        scalar = ScalarCodec.fit_values(values_NK, max_bits=max_bits, emphasis_K=stretch.levels, early=early)
         levels = Levels(lengths=np.empty(0, dtype=np.float32), scalar=scalar)
-        return cls(basis=basis_KK, mean=mean_K, joint=_no_tokens(emphasis_2P), levels=levels)
+        emphasis_2P = _of_tokens(stretch)
+        none_TCP = np.empty((0, CODEWORDS, emphasis_2P.shape[1]), dtype=np.float32)
+        joint = JointTokens(codebooks=none_TCP, emphasis=emphasis_2P)
+        return cls(basis=basis_KK, mean=mean_K, joint=joint, levels=levels)
 
     @property
     def width(self) -> int:
@@ -270,6 +273,5 @@ class NestedCodec:
         return StableProduct(np.ascontiguousarray(self.basis.T))
 
 
-def _no_tokens(emphasis_2P: Float32[Array, "2 P"]) -> JointTokens:
-    none_TCP = np.empty((0, CODEWORDS, emphasis_2P.shape[1]), dtype=np.float32)
-    return JointTokens(codebooks=none_TCP, emphasis=emphasis_2P)
+def _of_tokens(stretch: Emphasis) -> Float32[Array, "2 P"]:
+    return np.stack([stretch.first, stretch.later])[:, :JOINT_DIMS]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -66,11 +66,17 @@ class ScalarCodec:
 
     @classmethod
     def fit_values(
-        cls, values_NK: Float[Array, "N K"], *, max_bits: int = 8, emphasis_K: Float[Array, " K"] | None = None
+        cls,
+        values_NK: Float[Array, "N K"],
+        *,
+        max_bits: int = 8,
+        emphasis_K: Float[Array, " K"] | None = None,
+        early: Sequence[tuple[int, Float[Array, " K"]]] = (),
     ) -> ScalarCodec:
         """Train on values as they are, such as what another code has missed.
 
-        Where `emphasis_K` is given, an error along a dim counts as if it were that many times as long.
+        Where `emphasis_K` is given, an error along a dim counts as if it were that many times as long. Another emphasis
+        can stand for the first bits: `early` has numbers of bits, ascending, and what counts until there.
 
         Raises: SizeError unless max_bits lies in 1..8.
         """
@@ -78,10 +84,12 @@ class ScalarCodec:
             raise SizeError(f"max_bits must lie in 1..8, got {max_bits}; try 8")
         trees = [grow_tree(column_N, max_bits=max_bits) for column_N in values_NK.T]
         gains_KM = np.stack([tree.gains for tree in trees])
+        last_K = np.ones(len(gains_KM)) if emphasis_K is None else emphasis_K
+        stages = (*early, (gains_KM.size, last_K))
         return cls(
             thresholds=np.stack([tree.thresholds for tree in trees]),
             centroids=np.stack([tree.centroids for tree in trees]),
-            order=order_bits(gains_KM if emphasis_K is None else gains_KM * np.square(emphasis_K)[:, None]),
+            order=order_bits([(bits, gains_KM * np.square(stage_K)[:, None]) for bits, stage_K in stages]),
         )
 
     @property
@@ -202,23 +210,29 @@ class ScalarCodec:
         return block_nK
 
 
-def order_bits(gains_KM: Float[Array, "K M"]) -> Int[Array, " P"]:
+def order_bits(stages: Sequence[tuple[int, Float[Array, "K M"]]]) -> Int[Array, " P"]:
     """Return the dim of each bit: always the bit that lowers the total squared error most, the lower dim if equal.
 
-    A dim's bits can only come one after another, so each dim offers its next bit.
+    A dim's bits can only come one after another, so each dim offers its next bit. `stages` says until how many bits
+    gains count; the last ones until there are no more.
     """
-    dims, max_bits = gains_KM.shape
-    gains = gains_KM.tolist()
-    offers = [(-gains[dim][0], dim, 0) for dim in range(dims)]
-    heapq.heapify(offers)
+    dims, max_bits = stages[-1][1].shape
+    taken_K = [0] * dims
     order_P = np.empty(dims * max_bits, dtype=np.int32)
-    for position in range(len(order_P)):
-        _, dim, depth = offers[0]
-        order_P[position] = dim
-        if depth + 1 < max_bits:
-            heapq.heapreplace(offers, (-gains[dim][depth + 1], dim, depth + 1))
-        else:
-            heapq.heappop(offers)
+    position = 0
+    for bits, gains_KM in stages:
+        gains = gains_KM.tolist()
+        offers = [(-gains[dim][taken], dim) for dim, taken in enumerate(taken_K) if taken < max_bits]
+        heapq.heapify(offers)
+        while position < min(bits, len(order_P)):
+            dim = offers[0][1]
+            order_P[position] = dim
+            position += 1
+            taken_K[dim] += 1
+            if taken_K[dim] < max_bits:
+                heapq.heapreplace(offers, (-gains[dim][taken_K[dim]], dim))
+            else:
+                heapq.heappop(offers)
     return order_P
 
 
