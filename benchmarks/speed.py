@@ -44,6 +44,8 @@ RECORDS = ROOT / "benchmarks" / "records" / "speed.jsonl"
 WIDTH = 384
 ROWS = 4096
 FIT_ROWS = 10_000
+USUAL_TOKENS = 16
+"""Joint tokens that most sets of the benchmark choose."""
 Part = dict[str, Any]
 
 
@@ -107,11 +109,13 @@ def codes(model: Compressor) -> Part:
     packed = model.codec.encode(full, bytes_per_vector=32)
     contestants: dict[str, tuple[int, Callable[[], Any]]] = {}
     fit_rows = made_rows(FIT_ROWS, seed=1)
-    for size in (8, 16, 32, 64):
-        contestants[f"arfc encode, {size} bytes"] = (
-            ROWS,
-            lambda size=size: model.codec.encode(full, bytes_per_vector=size),
-        )
+    usual = with_tokens(model, fit_rows, tokens=USUAL_TOKENS)
+    for name, codec in (("", model.codec), (f", {USUAL_TOKENS} tokens", usual.codec)):
+        for size in (8, 16, 32, 64):
+            contestants[f"arfc encode{name}, {size} bytes"] = (
+                ROWS,
+                lambda codec=codec, size=size: codec.encode(full, bytes_per_vector=size),
+            )
     for size in (16, 32, 64):
         for name, tables in (("", 0), (", its tables", 1)):
             quantiser = faiss_rq(fit_rows, steps=size, tables=tables)
@@ -229,13 +233,14 @@ def memory(model: Compressor) -> Part:
     return result
 
 
-def with_all_tokens(model: Compressor, rows: np.ndarray) -> Compressor:
-    """Give a model as many joint tokens as codes may have: made rows may choose fewer, and encoding would look fast."""
+def with_tokens(model: Compressor, rows: np.ndarray, *, tokens: int = TOKEN_CHOICES[-1]) -> Compressor:
+    """Give a model so many joint tokens, as many as codes may have where nothing is said: made rows may choose fewer,
+    and encoding would look fast."""
     full = model.compress(rows, dims=WIDTH)
     codec = model.codec
     values = (full / np.linalg.norm(full, axis=1, keepdims=True)) @ codec.basis - codec.mean
     head = np.ascontiguousarray(values[:, :JOINT_DIMS])
-    joint = JointTokens.fit(head, tokens=TOKEN_CHOICES[-1], rng=np.random.default_rng(0), rounds=0)
+    joint = JointTokens.fit(head, tokens=tokens, rng=np.random.default_rng(0), rounds=0)
     values[:, :JOINT_DIMS] -= joint.decode(joint.encode(head, tokens=joint.tokens))
     levels = Levels.fit(values, with_length=True, max_bits=8, emphasis_K=np.ones(WIDTH, np.float32))
     longest = NestedCodec(basis=codec.basis, mean=codec.mean, joint=joint, levels=levels)
@@ -281,7 +286,7 @@ def main(words: Sequence[str] | None = None) -> None:
     options = parser.parse_args(words)
     config = Config(train=TrainConfig(linear_steps=2, arc_steps=0, decoder_steps=2, code_rounds=0))
     fit_rows = made_rows(FIT_ROWS)
-    model = with_all_tokens(Compressor.fit(fit_rows, config=config, progress=False), fit_rows)
+    model = with_tokens(Compressor.fit(fit_rows, config=config, progress=False), fit_rows)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     for name in options.parts:
         print(f"\n{name}: {(PARTS[name].__doc__ or '').splitlines()[0]}")
