@@ -6,7 +6,7 @@ import torch
 
 from arfc.codec import NestedCodec
 from arfc.config import TrainConfig
-from arfc.training.codecs import fit_codecs
+from arfc.training.codecs import SameRows, fit_codecs
 from arfc.training.loop import Run
 from arfc.training.rows import Rows
 from arfc.training.task import Task
@@ -32,6 +32,23 @@ def test_codes_are_of_the_networks_vectors(parts):
     assert {now.phase for now in heard} == {"codes"}
     assert steps == sorted(steps)
     assert 0 < steps[0] < steps[-1] == 100
+
+
+def test_rows_have_the_same_codes_where_their_tokens_are_known(clustered, monkeypatch):
+    x = clustered(1600, 64)
+    options = {"rounds": 0, "twice": False}
+    longest = NestedCodec.fit(x, judge=lambda codec: codec.joint.tokens, **options)
+    lengths = NestedCodec.fit(x, judge=lambda codec: (codec.levels.length_bytes, codec.joint.tokens == 8), **options)
+    none, other = NestedCodec.fit(x, most_tokens=0), NestedCodec.fit(x, seed=1, **options)
+    assert (longest.joint.tokens, lengths.joint.tokens, lengths.levels.length_bytes) == (8, 8, 1)
+    rows = SameRows(x[:50])
+    for codec in (longest, lengths, none, other, longest):
+        for size in (24, 3):
+            expected = codec.encode(x[:50], bytes_per_vector=size)
+            np.testing.assert_array_equal(rows.encode(codec, bytes_per_vector=size), expected)
+    rows.encode(longest, bytes_per_vector=24)
+    monkeypatch.setattr(type(longest.joint), "encode", lambda *_, **__: pytest.fail("these tokens are known"))
+    rows.encode(lengths, bytes_per_vector=24)
 
 
 def test_time_that_is_up_ends_them(parts):

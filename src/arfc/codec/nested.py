@@ -182,8 +182,13 @@ class NestedCodec:
         """Bytes per vector of the longest code: all joint tokens, then all of the levels."""
         return self.joint.tokens + self.levels.largest_bytes
 
-    def encode(self, vectors_NK: Array, *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
+    def encode(
+        self, vectors_NK: Array, *, bytes_per_vector: int, known_NT: UInt8[Array, "N T"] | None = None
+    ) -> UInt8[Array, "N B"]:
         """Return the code of each row, whatever its length; rows do not influence each other.
+
+        `known_NT` are at least as many tokens of the rows as the code has, where a codec with the same ones, and maybe
+        more after them, has found these before.
 
         Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows), SizeError (bytes outside 1..largest_bytes).
         """
@@ -192,7 +197,9 @@ class NestedCodec:
         unit_NK = (vectors_NK / row_norms(vectors_NK)[:, None]).astype(np.float32)
         values_NK = self._to_values(unit_NK) - self.mean
         tokens = min(size, self.joint.tokens)
-        packed_NT = self.joint.encode(np.ascontiguousarray(values_NK[:, : self._joint_dims]), tokens=tokens)
+        if known_NT is None:
+            known_NT = self.joint.encode(np.ascontiguousarray(values_NK[:, : self._joint_dims]), tokens=tokens)
+        packed_NT = known_NT[:, :tokens]
         if size == tokens:
             return packed_NT
         missed_NK = values_NK - widened(self.joint.decode(packed_NT), self.width)

@@ -1,5 +1,5 @@
 """After training: the byte codes of the vectors that the network makes."""
-# N rows, D feature dims
+# N rows, D feature dims, K dims of what is coded, T tokens, B bytes per vector
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from arfc.codec import NestedCodec
 from arfc.codec.token_count import Order, judged_sizes
 from arfc.model.network import Network
 from arfc.scores import unit_rows
+from arfc.shapes import Array, Float32, UInt8
 from arfc.training.corrections import compress_blocks
 from arfc.training.curve import coded_scores
 from arfc.training.loop import Run
@@ -31,6 +32,30 @@ CODEBOOK_SHARE = 0.5
 
 Judge = Callable[[NestedCodec], float]
 """A codec -> how well it does on validation rows, the more the better."""
+
+
+class SameRows:
+    """Rows that one codec after another encodes: joint tokens that an earlier one has too are found once.
+
+    Shapes: vectors (N, K).
+    """
+
+    def __init__(self, vectors_NK: Float32[Array, "N K"]) -> None:
+        self._vectors_NK = vectors_NK
+        self._codebooks: Array = np.empty((0, 0, 0), dtype=np.float32)
+        self._tokens_NT: UInt8[Array, "N T"] | None = None
+
+    def encode(self, codec: NestedCodec, *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
+        """Return the codes, as `codec.encode`."""
+        codebooks = codec.joint.codebooks
+        known = np.array_equal(codebooks, self._codebooks[: len(codebooks)])
+        packed_NB = codec.encode(
+            self._vectors_NK, bytes_per_vector=bytes_per_vector, known_NT=self._tokens_NT if known else None
+        )
+        if not known:
+            self._codebooks = codebooks[: packed_NB.shape[1]]
+            self._tokens_NT = packed_NB[:, : len(self._codebooks)]
+        return packed_NB
 
 
 @torch.no_grad()
@@ -78,12 +103,12 @@ def _order_judge(network: Network, task: Task) -> Judge:
     for asking_ND, answering_ND in _ways(task):
         full_ND = _full(network, answering_ND).numpy()
         others_ND = None if asking_ND is None else unit_rows(_full(network, asking_ND).numpy())
-        orders.append((full_ND, Order(unit_rows(full_ND), queries=task.queries, others_MK=others_ND)))
+        orders.append((SameRows(full_ND), Order(unit_rows(full_ND), queries=task.queries, others_MK=others_ND)))
 
     def judge(codec: NestedCodec) -> float:
         kept = []
-        for full_ND, order in orders:
-            packed = codec.encode(full_ND, bytes_per_vector=max(sizes))
+        for rows, order in orders:
+            packed = rows.encode(codec, bytes_per_vector=max(sizes))
             kept += [order.kept(codec.decode(packed[:, :size])) for size in sizes]
         return float(np.mean(kept))
 
