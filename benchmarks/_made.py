@@ -114,8 +114,6 @@ MADE: dict[str, Callable[[], DataSet]] = {
     "layers": layers,
     "n-grams": n_grams,
 }
-WIDE = ("layers", "n-grams")
-"""Sets with fewer rows than dims, which faiss's residual quantiser refuses."""
 
 
 def _data_set(fit_ND: np.ndarray, held_ND: np.ndarray) -> DataSet:

@@ -25,7 +25,7 @@ import torch
 import _methods
 import arfc
 from _data import ROOT, folds, load
-from _made import MADE, WIDE
+from _made import MADE
 from _sets import DataSet
 from arfc.evaluate.measure import measure
 
@@ -125,8 +125,6 @@ def _pieces(options: argparse.Namespace) -> Iterator[Piece]:
                 if (options.methods and method not in options.methods) or kind not in options.kinds:
                     continue
                 if kind == "ablation" and name not in ABLATION_SETS:
-                    continue
-                if method == "rq" and name in WIDE:
                     continue
                 if seed and not _methods.is_random(method):
                     continue

@@ -85,6 +85,15 @@ def test_a_residual_code_of_its_own_size_beats_a_cut_one(clustered, unit):
         ResidualCodec.fit(x[:100], bytes_per_vector=2, seed=0)
 
 
+def test_a_residual_code_can_be_fitted_on_fewer_rows_than_dims(clustered, unit):
+    x = clustered(300, 320)
+    codec = ResidualCodec.fit(x, bytes_per_vector=2, seed=0)
+    errors = [
+        np.square(codec.decode(codec.encode(x, bytes_per_vector=size)) - unit(x)).sum(axis=1).mean() for size in (1, 2)
+    ]
+    assert errors[1] < errors[0] < 1
+
+
 def test_quantisers_rank_as_the_literature_has_them(split, recall):
     fit, queries, rows = split(36)
     turned = np.linalg.qr(np.random.default_rng(1).standard_normal((36, 36)))[0].astype(np.float32)
