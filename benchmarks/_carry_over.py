@@ -15,8 +15,7 @@ direction, rows of any length. Anyone can make these sets: they come from what P
   the original vectors that a search finds among the held-out rows. One seed; intervals are over queries.
 - All methods have the same rows and bytes, queries are floats, codes are decoded and compared by cosine. arfc trains
   for 60 to 150 s of processor time on one thread.
-- faiss's residual quantiser refuses sets with fewer rows than dims; it has codes of up to 64 bytes. RaBitQ was not
-  measured on those two sets, TurboQuant not on the n-grams.
+- RQ has codes of up to 64 bytes; with fewer rows than dims (all layers, n-grams) its codebooks start with all dims.
 - Three things about codes were chosen with a look at rows that ask here ([log.md](log.md)): that a code may name the
   length of what its joint tokens have missed, and that layouts are judged query by query (patches, third layer,
   digits), and, after validation rows of MUGE had said so, how much more errors along strong directions weigh (patches,
