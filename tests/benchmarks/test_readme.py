@@ -62,14 +62,14 @@ def test_in_how_many_fits_the_transformer_came_in(said, measured):
 
 def test_what_passes_the_uncompressed_vectors(said, measured):
     assert "then pass those of the uncompressed vectors from some size on;" in said
-    assert "the accuracy of a linear probe stays within .003 of theirs from 16 dims on." in said
+    assert "the accuracy of a linear probe stays within .004 of theirs from 16 dims or bytes on." in said
     for name in ("cifar10", "food10"):
         study = measured[name, "labels"]
         found, whole = scores(study, "mAP@R by class", "arfc", "bytes")
         assert max(found.values()) > whole
-        for form, least in (("bytes", 8), ("floats", 4 * 16)):
+        for form, least in (("bytes", 16), ("floats", 4 * 16)):
             found, whole = scores(study, "linear probe accuracy", "arfc", form)
-            assert all(abs(found[size] - whole) <= 0.003 for size in found if size >= least)
+            assert all(abs(found[size] - whole) <= 0.004 for size in found if size >= least)
     for key, metric in ((("captions", "labels"), "R@1"), (("scifact", "pairs"), "nDCG@10")):
         found, whole = scores(measured[key], metric, "arfc", "bytes")
         assert max(found.values()) > whole
