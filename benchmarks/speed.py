@@ -45,7 +45,7 @@ WIDTH = 384
 ROWS = 4096
 FIT_ROWS = 10_000
 USUAL_TOKENS = 16
-"""Joint tokens that most sets of the benchmark choose."""
+"""The most that nearly all fits of the benchmark choose."""
 Part = dict[str, Any]
 
 
