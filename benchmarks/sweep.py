@@ -130,7 +130,8 @@ def table(results: Sequence[dict[str, Any]], combinations: Sequence[Settings]) -
     """Yield lines: of each combination the mean over seeds, and what it gains on the defaults, with its spread."""
     for unit in ("floats", "bytes"):
         sizes = list(results[0][unit])
-        yield f"\n{results[0]['metric']} on validation rows, {unit}: " + " ".join(f"{size:>6}" for size in sizes)
+        yield f"\n{results[0]['metric']} on validation rows, by {'dims' if unit == 'floats' else 'bytes'}:"
+        yield " ".join(f"{size:>6}" for size in sizes)
         base = _by_seed(results, combinations[0], unit)
         for settings in combinations:
             scores = _by_seed(results, settings, unit)
