@@ -1,4 +1,4 @@
-"""docs/carry-over.md: what the defaults do on sets that they were not tuned on, but for two that are named."""
+"""docs/carry-over.md: what the defaults do on sets that they were not tuned on, but for what the page names."""
 
 HEAD = """\
 # Do the defaults carry over?

@@ -3,8 +3,8 @@
     python benchmarks/sweep.py muge --budget 30 --seeds 0 1 --try arc_rate=1e-3 arc_rate=3e-3 layers=1 layers=2
 
 A setting is a field of ModelConfig or TrainConfig with a value in JSON; named twice, both are tried. The defaults come
-first, and every other combination is compared with them seed by seed. Test rows are never looked at. Fits that are in
-the file of results are not done again.
+first, and every other combination is compared with them seed by seed. Test rows are never looked at. Fits of the same
+committed source that are in the file of results are not done again; name another file while you edit it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from _data import load
 from arfc.config import Config, ModelConfig, TrainConfig
 from arfc.errors import ConfigError
 from arfc.evaluate.measure import measure
+from quality import PROVENANCE
 
 Settings = dict[str, Any]
 
@@ -53,6 +54,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if not load(options.set, fold=options.fold).validation:
         parser.error(f"a sweep must have validation rows, {options.set} has none; its held-out rows are for reports")
     place = {"set": options.set, "variant": options.variant, "fold": options.fold, "budget": options.budget}
+    place["source_tree"] = PROVENANCE["source_tree"]
     keys = [place | {"settings": s, "seed": seed} for seed in options.seeds for s in combinations]
     known = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     done = [result for result in known if result["key"] in keys]

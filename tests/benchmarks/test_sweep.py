@@ -37,6 +37,11 @@ def test_fits_are_scored_once_and_compared_with_the_defaults(birds, tmp_path, ca
     assert f"linear_steps=0  gain {gain:+.4f}" in printed.splitlines()[-1]
     monkeypatch.setattr(sweep, "scored", lambda key: pytest.fail(f"{key} was fitted before"))
     assert swept(tmp_path, "--try", "linear_steps=0") == first
+    again = []
+    monkeypatch.setattr(sweep, "scored", lambda key: again.append(key) or {**first[0], "key": key})
+    monkeypatch.setitem(sweep.PROVENANCE, "source_tree", "another")
+    swept(tmp_path, "--try", "linear_steps=0")
+    assert [key["settings"] for key in again] == [{}, {"linear_steps": 0}]
 
 
 def test_test_rows_are_not_looked_at(birds, tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ Judge = Callable[[NestedCodec], float]
 
 
 class SameRows:
-    """Rows that one codec after another encodes: joint tokens that an earlier one has too are found once.
+    """Rows that codecs of one fit encode, one after another: joint tokens that an earlier one has too are found once.
 
     Shapes: vectors (N, K).
     """
