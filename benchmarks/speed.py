@@ -30,7 +30,7 @@ from _timing import bare_products, fitted_exponent, in_turns, rate
 from arfc import Compressor
 from arfc.codec import NestedCodec
 from arfc.codec.joint import JointTokens
-from arfc.codec.levels import Levels
+from arfc.codec.missed import Missed
 from arfc.codec.nested import JOINT_DIMS
 from arfc.codec.token_count import TOKEN_CHOICES
 from arfc.config import Config, ModelConfig, TrainConfig
@@ -238,12 +238,18 @@ def with_tokens(model: Compressor, rows: np.ndarray, *, tokens: int = TOKEN_CHOI
     and encoding would look fast."""
     full = model.compress(rows, dims=WIDTH)
     codec = model.codec
-    values = (full / np.linalg.norm(full, axis=1, keepdims=True)) @ codec.basis - codec.mean
+    values = (full / np.linalg.norm(full, axis=1, keepdims=True)) @ codec.frame.basis - codec.frame.mean
     head = np.ascontiguousarray(values[:, :JOINT_DIMS])
     joint = JointTokens.fit(head, tokens=tokens, rng=np.random.default_rng(0), rounds=0)
     values[:, :JOINT_DIMS] -= joint.decode(joint.encode(head, tokens=joint.tokens))
-    levels = Levels.fit(values, with_length=True, max_bits=8, emphasis_K=np.ones(WIDTH, np.float32))
-    longest = NestedCodec(basis=codec.basis, mean=codec.mean, joint=joint, levels=levels)
+    missed = Missed.fit(
+        values,
+        unseen_HK=values,
+        with_length=True,
+        emphasis=[np.ones(WIDTH, np.float32)] * WIDTH,
+        rng=np.random.default_rng(0),
+    )
+    longest = NestedCodec(frame=codec.frame, joint=joint, missed=missed)
     return Compressor(model.network, longest, model.seen, model.facts)
 
 

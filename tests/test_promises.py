@@ -30,7 +30,7 @@ def of_width(clustered, tiny_config, open_up):
             if width <= 384:
                 model = Compressor.fit(x, config=config, progress=False)
             else:  # to measure the curve of a wide model takes long
-                codec = NestedCodec.fit(x, max_bits=1)
+                codec = NestedCodec.fit(x)
                 model = Compressor(
                     Network(width, config.model),
                     codec,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float32 as Float32
     from jaxtyping import Float64 as Float64
     from jaxtyping import Int as Int
+    from jaxtyping import Int32 as Int32
     from jaxtyping import Int64 as Int64
     from jaxtyping import Shaped as Shaped
     from jaxtyping import UInt8 as UInt8
@@ -29,7 +30,7 @@ else:
     Array = np.ndarray
 
     try:
-        from jaxtyping import Bool, Float, Float32, Float64, Int, Int64, Shaped, UInt8, UInt16
+        from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Int64, Shaped, UInt8, UInt16
     except ImportError:
 
         class _Unchecked:
@@ -38,7 +39,7 @@ else:
             def __class_getitem__(cls, item):
                 return item[0]
 
-        Bool = Float = Float32 = Float64 = Int = Int64 = Shaped = UInt8 = UInt16 = _Unchecked
+        Bool = Float = Float32 = Float64 = Int = Int32 = Int64 = Shaped = UInt8 = UInt16 = _Unchecked
 
     def __getattr__(name: str) -> Any:
         if name == "Tensor":

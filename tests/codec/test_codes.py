@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from arfc.codec import Codes, ScalarCodec
+from arfc.codec import ClassicCodec, Codes
 from arfc.errors import DtypeError, ShapeError, SizeError
 
 
 @pytest.fixture
 def codec(vectors):
-    return ScalarCodec.fit(vectors)
+    return ClassicCodec.fit(vectors)
 
 
 @pytest.fixture

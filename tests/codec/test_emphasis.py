@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from arfc.codec import NestedCodec, nested
+from arfc.codec import NestedCodec, frame
 from arfc.codec.emphasis import Emphasis, emphasis
 
 WIDTH = 64
@@ -55,13 +55,13 @@ def kept_by(fit, rows, *, tokens, sizes):
     return np.array([neighbours_kept(codec, rows, size=size) for size in sizes])
 
 
-def test_levels_of_strong_dims_keep_more_neighbours(monkeypatch):
+def test_tokens_that_weigh_strong_dims_keep_more_neighbours(monkeypatch):
     rng = np.random.default_rng(3)
     fit, rows = (rng.standard_normal((count, WIDTH)) * np.linspace(2, 0.2, WIDTH) for count in (3000, 1500))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    weighed = kept_by(fit, rows, tokens=0, sizes=(12, 16, 24))
-    monkeypatch.setattr(nested, "emphasis", lambda mean_K, energy_K: Emphasis(*np.ones((3, WIDTH), np.float32)))
-    assert (weighed > kept_by(fit, rows, tokens=0, sizes=(12, 16, 24)) + 0.005).all()
+    weighed = kept_by(fit, rows, tokens=0, sizes=(16, 24, 32))
+    monkeypatch.setattr(frame, "emphasis", lambda mean_K, energy_K: Emphasis(*np.ones((3, WIDTH), np.float32)))
+    assert (weighed > kept_by(fit, rows, tokens=0, sizes=(16, 24, 32)) + 0.005).all()
 
 
 def test_rows_in_a_cone_keep_more_neighbours(monkeypatch):
@@ -69,9 +69,16 @@ def test_rows_in_a_cone_keep_more_neighbours(monkeypatch):
     kept = {}
     alike = Emphasis(*np.ones((3, WIDTH), np.float32))
     for name, way in {"with": emphasis, "without": lambda mean_K, energy_K: alike}.items():
-        monkeypatch.setattr(nested, "emphasis", way)
+        monkeypatch.setattr(frame, "emphasis", way)
         for tokens in (0, 8):
             kept[name, tokens] = kept_by(fit, rows, tokens=tokens, sizes=(8, 12))
     for tokens in (0, 8):
         gains = np.subtract(kept["with", tokens], kept["without", tokens])
         assert (gains > 0.03).all(), (tokens, kept)
+
+
+def test_bytes_of_a_code_without_joint_tokens_weigh_as_these_would():
+    stages = emphasis(np.zeros(2, np.float32), np.float64([0.8, 0.2]))
+    assert [stages.at(byte) is stages.first for byte in (0, 7, 8)] == [True, True, False]
+    assert [stages.at(byte) is stages.later for byte in (8, 15, 16)] == [True, True, False]
+    assert stages.at(16) is stages.at(900) is stages.fine

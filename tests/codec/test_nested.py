@@ -1,11 +1,11 @@
-"""The model's code: prefixes, bytes, row independence, better than plain levels, files, errors."""
+"""The model's code: prefixes, bytes, row independence, better than the classic code, files, errors."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arfc.codec import NestedCodec, ScalarCodec, nested
+from arfc.codec import ClassicCodec, NestedCodec, nested
 from arfc.codec.joint import ROUNDS
 from arfc.errors import DtypeError, ModelFileError, RowError, ShapeError, SizeError
 
@@ -34,10 +34,13 @@ def others():
 
 
 def tiny_codec(lengths=()):
-    """Two dims, swapped by the basis; one joint token with three codewords that matter; then two bits per dim.
+    """Two dims, swapped by the basis; one joint token with three codewords that matter; then two narrow tokens.
 
-    With `lengths`, a byte between them names one.
+    Their codewords are a grid of 16 times 16 on -1 to 1, the first dim in the high half of the byte, in other units and
+    with the dims the other way round for the second. With `lengths`, a byte before them names one.
     """
+    steps = np.linspace(-1, 1, 16, dtype=np.float32)
+    grid = np.stack([np.repeat(steps, 16), np.tile(steps, 16)], axis=1)
     codebook = np.full((256, 2), 9, np.float32)
     codebook[:3] = [[0.5, 0.5], [-0.5, 0.5], [0.25, 0.4]]
     return NestedCodec.from_arrays(
@@ -47,9 +50,10 @@ def tiny_codec(lengths=()):
             "codebooks": codebook[None],
             "emphasis": np.float32([[2, 1], [1, 1]]),
             "lengths": np.float32(lengths),
-            "thresholds": np.float32([[-0.5, 0, 0.5], [-0.2, 0, 0.2]]),
-            "centroids": np.float32([[0, -0.5, 0.5, -0.75, -0.25, 0.25, 0.75], [0, -0.2, 0.2, -0.3, -0.1, 0.1, 0.3]]),
-            "order": np.int32([0, 1, 1, 0]),
+            "narrow_dims": np.int32([[0, 1], [1, 0]]),
+            "narrow_scale": np.float32([[0.6, 0.3], [0.045, 0.045]]),
+            "narrow_stretch": np.float32([[1, 1], [1, 2]]),
+            "narrow_codebooks": grid[None],
         }
     )
 
@@ -64,13 +68,15 @@ def recall(asked, stored, truth_of):
 
 
 def test_golden_bytes():
-    # (0.8, 0.6) is (0.6, 0.8) in the basis and (0.6, 0.55) off the mean: codeword 0, missed (0.1, 0.05).
-    # Both dims lie in cell 10; the order 0 1 1 0 gives 1, 1 0, 0.
-    # (0.6, -0.8) takes codeword 1 and misses (-0.3, -0.15), cells 01 and 01, which gives 0, 0 1, 1.
+    # (0.8, 0.6) is (0.6, 0.8) in the basis and (0.6, 0.55) off the mean: codeword 0, missed (0.1, 0.05). Those
+    # of the first narrow token are 0.08 and 0.04 apart: 0.12 and 0.06 are nearest, numbers 9 and 9, and miss (-0.02,
+    # -0.01).
+    # Those of the second are 0.006 apart: -0.009 of dim 1 and -0.021 of dim 0, numbers 6 and 4.
+    # (0.6, -0.8) takes codeword 1 and misses (-0.3, -0.15): -0.28 and -0.14, numbers 4 and 4, then 6 and 4 again.
     # (0.96, 0.28) is (0.28, 0.71) off the mean, and nearer to codeword 0; but errors of the first dim count twice, and
-    # by these codeword 2 is nearer. It misses (0.03, 0.31), cells 10 and 11, which gives 1, 1 1, 0.
-    packed = tiny_codec().encode(np.float32([[0.8, 0.6], [0.6, -0.8], [0.96, 0.28]]), bytes_per_vector=2)
-    assert packed.tobytes().hex() == "00c0" + "0130" + "02e0"
+    # by these codeword 2 is nearer. It misses (0.03, 0.31): 0.04 and 0.3, numbers 8 and 15, then 0.009 and -0.009.
+    packed = tiny_codec().encode(np.float32([[0.8, 0.6], [0.6, -0.8], [0.96, 0.28]]), bytes_per_vector=3)
+    assert packed.tobytes().hex() == "009964" + "014464" + "028f96"
 
 
 def test_golden_vectors():
@@ -82,21 +88,21 @@ def test_golden_vectors():
             low, high = (low, middle) if np.linalg.norm([0, 0.25] + middle * offset) > 1 else (middle, high)
         return ([0, 0.25] + low * offset)[::-1]  # the basis swaps the dims
 
-    back = tiny_codec().decode(np.uint8([[0, 0b11000000], [1, 0b00110000]]))
-    expected = [unit_about(np.array([0.5 + 0.25, 0.5 + 0.1])), unit_about(np.array([-0.5 - 0.25, 0.5 - 0.1]))]
-    np.testing.assert_allclose(back, expected, rtol=1e-5)
+    back = tiny_codec().decode(np.uint8([[0, 0xF0, 0x0F], [1, 0x0F, 0x00]]))
+    expected = [np.array([0.5 + 0.6 + 0.045, 0.5 - 0.3 - 0.045]), np.array([-0.5 - 0.6 - 0.045, 0.5 + 0.3 - 0.045])]
+    np.testing.assert_allclose(back, [unit_about(one) for one in expected], rtol=1e-5)
     first = tiny_codec().decode(np.uint8([[0]]))
     np.testing.assert_allclose(first, [unit_about(np.array([0.5, 0.5]))], rtol=1e-5)
 
 
 def test_golden_bytes_and_vectors_with_a_length():
     # As above, codeword 0 misses (0.1, 0.05), of length 0.1118. Lengths are 0.01 * 2 ** (i / 16): number 56 is 0.1131,
-    # and of that it is (0.884, 0.442): cells 11 and 11.
+    # and of that it is (0.884, 0.442): 0.6 and 0.3, the last of both, which misses (0.284, 0.142): the last again.
     codec = tiny_codec(0.01 * 2 ** (np.arange(256) / 16))
-    packed = codec.encode(np.float32([[0.8, 0.6]]), bytes_per_vector=3)
-    assert packed.tobytes().hex() == "00" + "38" + "f0"
+    packed = codec.encode(np.float32([[0.8, 0.6]]), bytes_per_vector=4)
+    assert packed.tobytes().hex() == "00" + "38" + "ff" + "ff"
     length = 0.01 * 2**3.5
-    offset = np.array([0.5 + 0.75 * length, 0.5 + 0.3 * length])
+    offset = np.array([0.5 + 0.645 * length, 0.5 + 0.345 * length])
     back = codec.decode(packed)[0, ::-1] - [0, 0.25]  # the basis swaps the dims
     np.testing.assert_allclose(back / np.linalg.norm(back), offset / np.linalg.norm(offset), rtol=1e-5)
     np.testing.assert_array_equal(codec.decode(packed[:, :2]), codec.decode(packed[:, :1]))  # a length has no direction
@@ -104,19 +110,18 @@ def test_golden_bytes_and_vectors_with_a_length():
 
 def test_joint_tokens_come_first_where_they_help(codec):
     assert 0 < codec.joint.tokens <= WIDTH // 4
-    assert codec.largest_bytes == codec.joint.tokens + codec.levels.length_bytes + WIDTH
+    assert codec.largest_bytes == codec.joint.tokens + codec.missed.length_bytes + WIDTH
 
 
-def test_short_codes_keep_more_neighbours_than_plain_levels(codec, sample, others):
-    plain = ScalarCodec.fit(sample @ codec.basis)
-    rotated = others @ codec.basis
+def test_codes_keep_more_neighbours_than_the_classic_one(codec, sample, others):
+    classic = ClassicCodec.fit(sample)
     for size in (1, 2):
         ours = recall(others, codec.decode(codec.encode(others, bytes_per_vector=size)), others)
-        theirs = recall(rotated, plain.decode(plain.encode(rotated, bytes_per_vector=size)), others)
+        theirs = recall(others, classic.decode(classic.encode(others, bytes_per_vector=size)), others)
         assert ours > theirs + 0.02
     for size in (4, 16, 32):
         ours = recall(others, codec.decode(codec.encode(others, bytes_per_vector=size)), others)
-        theirs = recall(rotated, plain.decode(plain.encode(rotated, bytes_per_vector=size)), others)
+        theirs = recall(others, classic.decode(classic.encode(others, bytes_per_vector=size)), others)
         assert ours > theirs - 0.02
 
 
@@ -190,7 +195,7 @@ def test_arrays_round_trip(codec, others):
 
 @settings(max_examples=15)
 @given(rows=st.integers(1, 60), width=st.integers(1, 30), seed=st.integers(0, 2**32 - 1), data=st.data())
-def test_few_rows_of_any_width_get_levels_alone(rows, width, seed, data):
+def test_few_rows_of_any_width_get_narrow_tokens_alone(rows, width, seed, data):
     x = np.random.default_rng(seed).standard_normal((rows, width)).astype(np.float32) + np.float32(0.01)
     codec = NestedCodec.fit(x)
     assert (codec.joint.tokens, codec.largest_bytes) == (0, width)
@@ -244,7 +249,9 @@ def test_sizes_and_widths_are_checked(codec, others):
 
 
 @pytest.mark.parametrize(
-    "name", ["basis", "mean", "codebooks", "emphasis", "lengths", "thresholds", "centroids", "order"]
+    "name",
+    ["basis", "mean", "codebooks", "emphasis", "lengths"]
+    + ["narrow_dims", "narrow_scale", "narrow_stretch", "narrow_codebooks"],
 )
 def test_damaged_arrays_are_refused(codec, name):
     arrays = codec.to_arrays()

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arfc.codec import ScalarCodec
-from arfc.codec.scalar import order_bits
+from arfc.codec.scalar import ScalarCodec, order_bits
 from arfc.errors import DtypeError, ModelFileError, RowError, ShapeError, SizeError
 
 

@@ -24,7 +24,7 @@ def codec(rows):
 
 def estimates(codec, queries, packed):
     tables, tokens = byte_tables(codec, queries, bytes_per_vector=packed.shape[1]), codec.joint.tokens
-    length = codec.levels.factors(packed[:, tokens:]) if packed.shape[1] > tokens else 1
+    length = codec.missed.factors(packed[:, tokens:]) if packed.shape[1] > tokens else 1
     entries = [tables[:, byte][:, packed[:, byte]] for byte in range(packed.shape[1])]
     return sum(entry * (1 if byte < tokens else length) for byte, entry in enumerate(entries))
 
@@ -33,7 +33,7 @@ def test_joint_tokens_are_estimated_exactly_but_for_mean_and_stretch(codec, rows
     queries = rows[2000:2005]
     packed = codec.encode(rows[2100:2150], bytes_per_vector=codec.joint.tokens)
     said = codec.joint.decode(packed)
-    expected = (queries @ codec.basis)[:, : said.shape[1]] @ said.T
+    expected = (queries @ codec.frame.basis)[:, : said.shape[1]] @ said.T
     np.testing.assert_allclose(estimates(codec, queries, packed), expected, rtol=1e-4, atol=1e-4)
 
 

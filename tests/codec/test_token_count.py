@@ -3,24 +3,17 @@
 import numpy as np
 import pytest
 
-from arfc.codec.joint import JointTokens
-from arfc.codec.token_count import Layout, Order, best_layout, layouts, token_choices
+from arfc.codec import NestedCodec
+from arfc.codec.token_count import Layout, Order, layouts, token_choices
 
 
 def chosen(rows, *, tokens):
-    fit, held = rows[:3400] - rows.mean(0), rows[3400:] - rows.mean(0)
-    joint = JointTokens.fit(np.ascontiguousarray(fit), tokens=tokens, rng=np.random.default_rng(0), rounds=4)
-    packed = joint.encode(held, tokens=joint.tokens)
-    return best_layout(joint, rows.mean(0), np.ones(rows.shape[1], np.float32), held, packed)
+    codec = NestedCodec.fit(rows, most_tokens=tokens, rounds=4, twice=False)
+    return Layout(codec.joint.tokens, with_length=codec.missed.length_bytes == 1)
 
 
 def test_sums_of_points_are_worth_joint_tokens(sums):
     assert chosen(sums, tokens=4).tokens == 4
-
-
-def test_dims_of_two_values_each_are_worth_none():
-    signs = np.random.default_rng(1).choice([-1.0, 1.0], size=(4400, 24)).astype(np.float32)
-    assert chosen(signs, tokens=4) == Layout(0, with_length=False)
 
 
 def test_half_a_group_is_no_choice_where_there_is_a_whole_one():
@@ -75,10 +68,10 @@ def test_a_choice_without_a_length_comes_before_that_with_one():
     assert layouts(8) == [Layout(8, False), Layout(8, True), Layout(0, False), Layout(0, True)]
 
 
-def test_rows_of_which_some_hardly_differ_are_worth_a_length():
+def test_rows_that_differ_by_much_or_little_are_worth_a_length():
     rng = np.random.default_rng(6)
     spots = rng.standard_normal((40, 24))[rng.integers(40, size=4400)]
-    spread = np.where(np.arange(4400) % 2, 0.5, 0.02)[:, None]
+    spread = np.geomspace(0.002, 0.5, 4400)[rng.permutation(4400), None]
     rows = (spots + spread * rng.standard_normal((4400, 24))).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     assert chosen(rows, tokens=4).with_length

@@ -32,10 +32,11 @@ def table(heading, after=""):
 
 def tensors_by_page(width, config, *, rows, joint_tokens=0, lengths=0):
     """Return name -> (dtype, shape) of every tensor that the page promises."""
-    size = {"D": width, "C": config.channels, "S": config.solutions, "M": 8, "N": rows}
+    size = {"D": width, "C": config.channels, "S": config.solutions, "N": rows}
     size["W"] = math.ceil(width / min(config.tokens, width))
     size["T"] = math.ceil(width / size["W"])
     size["P"], size["J"], size["G"] = min(width, 256), joint_tokens, lengths
+    size["E"], size["M"] = min(width, 12), min(width, 32)
     size["O"] = max(1, math.ceil(min(width // 2, config.rotated_dims) / size["W"]))
     promised = {}
     for (name,), dtype, shape in table("### `model.safetensors`", after="| tensor "):
@@ -131,10 +132,10 @@ def test_unknown_keys_are_ignored(model_folder, fitted_model, small_rows):
     assert np.array_equal(small, fitted_model.compress(small_rows, dims=9))
 
 
-@pytest.mark.parametrize("version", [0, 7, 9, "8", None])
+@pytest.mark.parametrize("version", [0, 8, 10, "9", None])
 def test_other_versions_are_refused(model_folder, version):
     rewrite(model_folder / "model", format_version=version)
-    with pytest.raises(ModelFileError, match="model format version must be 8, got"):
+    with pytest.raises(ModelFileError, match="model format version must be 9, got"):
         Compressor.load("model")
 
 
@@ -177,7 +178,7 @@ def test_tensors_that_are_missing_cut_or_changed_are_refused(model_folder):
         Compressor.load("model")
 
 
-@pytest.mark.parametrize("name", ["network.arc.head", "network.klt.basis", "codec.order", "seen.bits"])
+@pytest.mark.parametrize("name", ["network.arc.head", "network.klt.basis", "codec.narrow_dims", "seen.bits"])
 def test_a_tensor_that_is_missing_is_refused(model_folder, name):
     change_tensors(model_folder / "model", lambda arrays: arrays.pop(name))
     with pytest.raises(ModelFileError):
@@ -195,11 +196,11 @@ def test_a_tensor_that_is_unknown_is_refused(model_folder, name):
     ("name", "spoil"),
     [
         ("network.klt.basis", lambda array: array[:-1]),
-        ("codec.thresholds", lambda array: array[:, ::-1]),
-        ("codec.thresholds", lambda array: array[:, 1:]),
-        ("codec.centroids", lambda array: array * np.nan),
-        ("codec.centroids", lambda array: array.astype(np.float64)),
-        ("codec.order", lambda array: np.zeros_like(array)),
+        ("codec.narrow_scale", lambda array: -array),
+        ("codec.narrow_stretch", lambda array: array[:, 1:]),
+        ("codec.narrow_codebooks", lambda array: array * np.nan),
+        ("codec.narrow_codebooks", lambda array: array.astype(np.float64)),
+        ("codec.narrow_dims", lambda array: np.zeros_like(array)),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(model_folder, name, spoil):

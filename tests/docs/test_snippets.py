@@ -95,8 +95,8 @@ def test_format_page_runs(model_folder):
 @pytest.mark.parametrize("lengths", [np.empty(0), np.geomspace(0.01, 1, 256)], ids=["none", "256"])
 def test_format_page_runs_on_codes_of_all_parts(integration_folder, coded_model, lengths):
     codec = coded_model.codec
-    levels = dataclasses.replace(codec.levels, lengths=lengths.astype(np.float32))
-    codec = dataclasses.replace(codec, levels=levels)
+    missed = dataclasses.replace(codec.missed, lengths=lengths.astype(np.float32))
+    codec = dataclasses.replace(codec, missed=missed)
     facts = coded_model.facts
     Compressor(coded_model.network, codec, coded_model.seen, facts).save("model", overwrite=True)
     run_page(ROOT / "docs" / "format.md")

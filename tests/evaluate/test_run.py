@@ -7,7 +7,7 @@ import pytest
 
 from arfc import ConfigError, DtypeError, RowError, ShapeError, SizeError
 from arfc.baselines import Int8, Klt, KltCodec
-from arfc.codec import NestedCodec
+from arfc.codec import ClassicCodec
 from arfc.evaluate import evaluate
 from arfc.evaluate.sample import draw
 from arfc.io import open_features
@@ -70,7 +70,7 @@ def test_recall_of_codes_equals_a_slow_reference(model, result, sample):
     rows, asks, seen = sample.sides[0], sample.asks, sample.seen
     truth_QK = best(rows[asks], rows[~asks], 10)
     klt = Klt(basis=model.network.klt.basis.numpy())
-    klt_codec = KltCodec(klt=klt, codec=NestedCodec.fit(klt.rotate(unit_rows(seen), dims=24), most_tokens=0))
+    klt_codec = KltCodec(klt=klt, codec=ClassicCodec.fit(klt.rotate(unit_rows(seen), dims=24)))
     int8 = Int8.fit(seen)
     ways = {
         "arfc": (model.compress(rows[asks], dims=24), lambda size: model.compress(rows[~asks], bytes=size)),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arfc.codec import Codes, ScalarCodec
+from arfc.codec import ClassicCodec, Codes
 from arfc.errors import DtypeError, RowError, ShapeError, SizeError
 from arfc.io import matrix_writer, open_features
 from arfc.search import exact, exact_search
@@ -67,7 +67,7 @@ def test_copies_of_a_row_score_equal_wherever_they_stand(rng, copies, width):
 
 
 def test_codes_are_searched_as_what_they_decode_to(small_blocks, vectors, rng):
-    codec = ScalarCodec.fit(vectors)
+    codec = ClassicCodec.fit(vectors)
     codes = Codes(codec.encode(vectors, bytes_per_vector=2), codec)
     queries = rng.standard_normal((9, 24)).astype(np.float32)
     for found, expected in zip(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from arfc import Codes, Compressor
-from arfc.codec import ScalarCodec
+from arfc.codec import ClassicCodec
 from arfc.errors import ConfigError, DtypeError
 from arfc.io import matrix_writer
 
@@ -46,7 +46,7 @@ def test_codes_of_another_model_are_refused(fitted_model, small_rows, tiny_confi
     for call in (lambda: other.search(small_rows[:2], codes, k=1), lambda: other.decompress(codes)):
         with pytest.raises(ConfigError, match="^codes must be those of this model, got another's; use the model that"):
             call()
-    scalar = Codes(codes.packed, ScalarCodec.fit(small_rows))
+    scalar = Codes(codes.packed, ClassicCodec.fit(small_rows))
     with pytest.raises(ConfigError, match="got another's"):
         fitted_model.decompress(scalar)
     fitted_model.save(tmp_path / "model")

@@ -27,7 +27,7 @@ def test_codes_are_of_the_networks_vectors(parts):
     ours, klt = fit_codecs(network, task, seed=0, run=run, budget_s=float("inf"))
     vectors = network.compress(task.fit.features, dims=24).numpy()
     assert np.square(ours.decode(ours.encode(vectors, bytes_per_vector=24)) - vectors).sum(1).mean() < 1e-2
-    assert klt.joint.tokens == 0
+    assert klt.largest_bytes == 24
     steps = [now.step for now in heard]
     assert {now.phase for now in heard} == {"codes"}
     assert steps == sorted(steps)
@@ -38,9 +38,9 @@ def test_rows_have_the_same_codes_where_their_tokens_are_known(clustered, monkey
     x = clustered(1600, 64)
     options = {"rounds": 0, "twice": False}
     longest = NestedCodec.fit(x, judge=lambda codec: codec.joint.tokens, **options)
-    lengths = NestedCodec.fit(x, judge=lambda codec: (codec.levels.length_bytes, codec.joint.tokens == 8), **options)
+    lengths = NestedCodec.fit(x, judge=lambda codec: (codec.missed.length_bytes, codec.joint.tokens == 8), **options)
     none, other = NestedCodec.fit(x, most_tokens=0), NestedCodec.fit(x, seed=1, **options)
-    assert (longest.joint.tokens, lengths.joint.tokens, lengths.levels.length_bytes) == (8, 8, 1)
+    assert (longest.joint.tokens, lengths.joint.tokens, lengths.missed.length_bytes) == (8, 8, 1)
     rows = SameRows(x[:50])
     for codec in (longest, lengths, none, other, longest):
         for size in (24, 3):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from arfc.codec import NestedCodec
+from arfc.codec import ClassicCodec, NestedCodec
 from arfc.sizes import byte_ladder, float_ladder
 from arfc.training.curve import measure_curve
 from arfc.training.rows import Rows
@@ -40,7 +40,7 @@ def measured(make_task, open_up, **kinds):
     with torch.no_grad():
         ours = network.compress(rows.features, dims=24).numpy().astype(np.float64)
         codec = NestedCodec.fit(network.compress(task.fit.features, dims=24).numpy())
-        klt_codec = NestedCodec.fit((task.fit.features @ network.klt.basis).numpy(), most_tokens=0)
+        klt_codec = ClassicCodec.fit((task.fit.features @ network.klt.basis).numpy())
     return measure_curve(network, codec, task, klt_codec=klt_codec), rows, network, codec, ours
 
 

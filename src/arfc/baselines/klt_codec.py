@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from arfc.baselines.blocks import sample_rows
 from arfc.baselines.klt import Klt
 from arfc.baselines.quantised import coded_rows
-from arfc.codec import Codes, NestedCodec
+from arfc.codec import ClassicCodec, Codes
 from arfc.io import open_features
 from arfc.shapes import Array, Float32
 
@@ -17,11 +17,11 @@ _SAMPLE_ROWS = 16_384  # 64 rows for each of the 256 cells of a dim; 3,000 rows 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class KltCodec:
-    """A KLT and the scalar levels of its coordinates: the model's own code without joint tokens."""
+    """A KLT and the scalar levels of its coordinates."""
 
     klt: Klt
     """The rotation."""
-    codec: NestedCodec
+    codec: ClassicCodec
     """The code of rotated rows."""
 
     @classmethod
@@ -33,7 +33,7 @@ class KltCodec:
         features = open_features(x)
         klt = Klt.fit(features)
         rotated_nD = klt.rotate(sample_rows(features, most=_SAMPLE_ROWS, seed=seed), dims=features.width)
-        return cls(klt=klt, codec=NestedCodec.fit(rotated_nD, most_tokens=0, max_bits=max_bits))
+        return cls(klt=klt, codec=ClassicCodec.fit(rotated_nD, max_bits=max_bits))
 
     def compress(self, x: object, *, bytes: int) -> Codes:
         """Return the codes of the rows.

@@ -11,6 +11,7 @@ from arfc.shapes import Array, Float32, Float64
 
 SHARE = 0.03
 """How much of the bound for the mean is used; less and more lose recall@10 (docs/log.md)."""
+_STAGE = 8
 _LEAST_ENERGY = 1e-9
 """Of the mean: directions that rows hardly have count as if they had that."""
 _TINY = 1e-20
@@ -20,11 +21,15 @@ class Emphasis(NamedTuple):
     """By what to stretch each coordinate of unit rows before a code measures its errors."""
 
     first: Float32[Array, " K"]
-    """For the first group of joint tokens."""
+    """For the first eight bytes."""
     later: Float32[Array, " K"]
-    """For later groups: halfway, by ratio."""
-    levels: Float32[Array, " K"]
-    """For levels."""
+    """For the next eight bytes, and for all joint tokens after the first eight: halfway, by ratio."""
+    fine: Float32[Array, " K"]
+    """For what comes then."""
+
+    def at(self, byte: int) -> Float32[Array, " K"]:
+        """Return the stretch for a byte that is no joint token, counted from 0."""
+        return self.first if byte < _STAGE else self.later if byte < 2 * _STAGE else self.fine
 
 
 def emphasis(mean_K: Float32[Array, " K"], energy_K: Float64[Array, " K"]) -> Emphasis:
@@ -34,7 +39,7 @@ def emphasis(mean_K: Float32[Array, " K"], energy_K: Float64[Array, " K"]) -> Em
     in the mean, over queries like the rows. Counting errors by that alone serves the finest codes: what is left there
     decides between rows that score nearly alike. Coarse codes first have to say where a row is, and plain squared
     errors do; in between a power between 0 and 1 does best (docs/log.md has the trials): 0 for the first tokens,
-    1/4 for later ones, 1/2 for levels.
+    1/4 for later ones, 1/2 for what comes after them.
 
     Along the mean even the first tokens are told more. There all queries have much: of 512-d CLIP vectors, whose mean
     has half of the energy, one direction in 512 had .2 % of the squared error of a code and 40 % of the variance of
@@ -47,5 +52,5 @@ def emphasis(mean_K: Float32[Array, " K"], energy_K: Float64[Array, " K"]) -> Em
     mean = mean_K.astype(np.float64)
     offset_energy = max(1 - float(np.square(mean).sum()), _TINY) / len(mean)
     first_K = np.sqrt(1 + SHARE * np.square(mean) / offset_energy)
-    levels_K = np.maximum(energy_K / max(float(energy_K.mean()), _TINY), _LEAST_ENERGY) ** 0.25
-    return Emphasis(*(stage_K.astype(np.float32) for stage_K in (first_K, np.sqrt(first_K * levels_K), levels_K)))
+    fine_K = np.maximum(energy_K / max(float(energy_K.mean()), _TINY), _LEAST_ENERGY) ** 0.25
+    return Emphasis(*(stage_K.astype(np.float32) for stage_K in (first_K, np.sqrt(first_K * fine_K), fine_K)))

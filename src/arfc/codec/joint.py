@@ -138,6 +138,11 @@ class JointTokens:
                 unseen_HP = None if unseen_HP is None else unseen_HP * to_later_P
         return cls(codebooks=codebooks, emphasis=emphasis_2P, lessons=told)
 
+    @classmethod
+    def none(cls, emphasis_2P: Float32[Array, "2 P"]) -> JointTokens:
+        """Return what has no tokens."""
+        return cls(codebooks=np.empty((0, CODEWORDS, emphasis_2P.shape[1]), np.float32), emphasis=emphasis_2P)
+
     @property
     def tokens(self) -> int:
         """Tokens of the longest code."""

@@ -46,16 +46,35 @@ def assign(rows_Nk: Float32[Array, "N k"], means_Ck: Float32[Array, "C k"]) -> I
     return np.concatenate([(block_nk @ means_Ck.T - half_C).argmax(1) for block_nk in blocks])
 
 
+def more_rounds(
+    rows_Nk: Float32[Array, "N k"], means_Ck: Float32[Array, "C k"], rng: np.random.Generator, *, rounds: int
+) -> Float32[Array, "C k"]:
+    """Return the means after further rounds of Lloyd's algorithm in all dims."""
+    for _ in range(rounds):
+        means_Ck = _means(rows_Nk, assign(rows_Nk, means_Ck), rng)
+    return means_Ck
+
+
+def cluster_sums(
+    rows_Nk: Float32[Array, "N k"], assigned_N: Int64[Array, " N"]
+) -> tuple[Int64[Array, " C"], Float32[Array, "C k"]]:
+    """Return how many rows each cluster has, and their sum."""
+    count_C = np.bincount(assigned_N, minlength=CODEWORDS)
+    held = np.flatnonzero(count_C)
+    first = np.concatenate(([0], np.cumsum(count_C[held])[:-1]))
+    sums_Ck = np.zeros((CODEWORDS, rows_Nk.shape[1]), dtype=np.float32)
+    sums_Ck[held] = np.add.reduceat(rows_Nk[np.argsort(assigned_N, kind="stable")], first, axis=0)
+    return count_C, sums_Ck
+
+
 def _means(
     rows_Nk: Float32[Array, "N k"], assigned_N: Int64[Array, " N"], rng: np.random.Generator
 ) -> Float32[Array, "C k"]:
     """Return the mean of each cluster; an empty one takes over a half of a large one, a little beside it."""
-    count_C = np.bincount(assigned_N, minlength=CODEWORDS)
+    count_C, sums_Ck = cluster_sums(rows_Nk, assigned_N)
     held = np.flatnonzero(count_C)
-    first = np.concatenate(([0], np.cumsum(count_C[held])[:-1]))
-    sums = np.add.reduceat(rows_Nk[np.argsort(assigned_N, kind="stable")], first, axis=0)
-    means_Ck = np.empty((CODEWORDS, rows_Nk.shape[1]), dtype=np.float32)
-    means_Ck[held] = sums / count_C[held, None]
+    means_Ck = np.empty_like(sums_Ck)
+    means_Ck[held] = sums_Ck[held] / count_C[held, None]
     empty = np.flatnonzero(count_C == 0)
     if len(empty):
         large = np.argsort(-count_C, kind="stable")[np.arange(len(empty)) % len(held)]

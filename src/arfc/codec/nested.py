@@ -1,70 +1,77 @@
-"""The model's byte code: joint tokens first, then bits where they help most; any prefix is the code of that size."""
-# N rows, H held-out rows, K dims, P dims of the joint tokens, B bytes per vector
+"""The model's byte code: joint tokens first, then narrow ones; any prefix is the code of that size."""
+# N rows, M of them that codebooks are fitted on, H held-out rows, K dims, P dims of the joint tokens, T joint tokens,
+# B bytes per vector
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
-from arfc.codec.basis import eigenbasis
 from arfc.codec.codes import check_packed
-from arfc.codec.emphasis import Emphasis, emphasis
-from arfc.codec.joint import GROUP, LEAST_ROWS, ROUNDS, JointTokens
+from arfc.codec.emphasis import Emphasis
+from arfc.codec.frame import Frame
+from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
 from arfc.codec.kmeans import CODEWORDS
-from arfc.codec.levels import Levels
-from arfc.codec.offsets import stretches, unit_about, widened
-from arfc.codec.product import StableProduct
-from arfc.codec.rows import check_vectors, row_norms
-from arfc.codec.scalar import ScalarCodec
+from arfc.codec.missed import Missed
+from arfc.codec.narrow import ROWS as NARROW_ROWS
+from arfc.codec.offsets import stretches, widened
 from arfc.codec.threads import by_threads
-from arfc.codec.token_count import TOKEN_CHOICES, Layout, best_layout, layouts, token_choices
-from arfc.errors import ModelFileError, RowError
+from arfc.codec.token_count import (
+    JUDGED_BYTES,
+    TOKEN_CHOICES,
+    Layout,
+    Order,
+    judged_sizes,
+    layouts,
+    token_choices,
+)
+from arfc.errors import ModelFileError
+from arfc.scores import unit_rows
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import check_bytes
 
 JOINT_DIMS = 256
-"""Dims that joint tokens speak of; the weak ones after them are left to the scalar levels."""
+"""Dims that joint tokens speak of; the weak ones after them are left to the narrow tokens."""
 LEAST_DIMS_PER_TOKEN = 4
-"""At more than two bits per dim scalar levels do as well."""
+"""At more than two bits per dim narrow tokens do as well."""
 FIT_ROWS = 30_000
 """Most rows that codebooks are fitted on."""
-LEVEL_ROWS = 16_384
-"""Most rows that levels of whole rows are fitted on."""
 HELD_OUT_SHARE = 0.2
 MOST_HELD_OUT_ROWS = 2_000
-"""Rows apart from those, on which the levels are fitted: what joint tokens miss of rows they were fitted on is far less
-than what they miss of others, and levels of the former spoil every longer code (docs/log.md)."""
+"""Rows apart from those, which tell narrow tokens what is missed: what joint tokens miss of rows they were fitted on is
+far less than what they miss of others, and spoils every longer code (docs/log.md)."""
+LEAST_HELD_OUT_ROWS = 32
+"""Fewer tell nothing; then the rows that codebooks are fitted on do."""
 TRIAL_SHARE = 0.1
 """Where more than this share of the sample would be kept from the codebooks, their fit is a trial: it chooses and gives
-the levels, and the codebooks are fitted anew on all rows."""
+the narrow tokens, and the joint ones are fitted anew on all rows."""
 TRIAL_ROUNDS = 25
 """Rounds of the first group in a trial."""
 ROWS_PER_TOKEN = 100
 """Fewest rows that a token's 256 codewords are fitted on: more tokens would know the rows by heart, not their kind."""
 _TINY = 1e-20
 _STRETCHED_ROWS = 4096
-_ARRAYS = ("basis", "mean", "codebooks", "emphasis", "lengths", "thresholds", "centroids", "order")
+_ARRAYS = ("basis", "mean", "codebooks", "emphasis")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NestedCodec:
-    """Code unit rows in the eigenbasis of a sample: first joint tokens, then levels for what they missed.
+    """Code unit rows in the eigenbasis of a sample: first joint tokens, then narrow tokens for what they missed.
 
-    Both halves are one idea: what is stored so far predicts the vector, and the next piece corrects it where that helps
-    most. Joint tokens serve short codes, where all dims must share few bits; levels serve long ones.
+    Both halves are one idea: what is stored so far predicts the vector, and the next byte names a codeword for what
+    the prediction missed. Joint tokens speak of all strong dims and are chosen together: they serve short codes, where
+    many dims must share few bits. Narrow tokens speak of a dozen dims each, where most is missed; they cost little to
+    choose, and serve codes of any length.
 
-    Source: our choice; `JointTokens`, `Levels` and `ScalarCodec` name theirs.
+    Source: our choice; `JointTokens`, `Missed` and `NarrowTokens` name theirs.
     """
 
-    basis: Float32[Array, "K K"]
-    """One direction per column, strongest first."""
-    mean: Float32[Array, " K"]
-    """Mean of unit rows in that basis: what no byte at all predicts."""
+    frame: Frame
+    """Eigenbasis and mean."""
     joint: JointTokens
-    levels: Levels
+    missed: Missed
     """Fitted on what mean and joint tokens missed."""
 
     @classmethod
@@ -74,7 +81,6 @@ class NestedCodec:
         *,
         seed: int = 0,
         most_tokens: int = TOKEN_CHOICES[-1],
-        max_bits: int = 8,
         rounds: int = ROUNDS,
         twice: bool = True,
         pace: Callable[[float], float] = lambda done: 0.0,
@@ -87,100 +93,65 @@ class NestedCodec:
         more. `rounds` and `pace` are as in `JointTokens.fit`. `twice` lets a trial choose where rows are few, and fits
         the codebooks again on all of them; with little time, one whole fit is better than two short ones.
 
-        Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
+        Raises: ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
-        vectors_NK = check_vectors(vectors_NK)
-        if len(vectors_NK) == 0:
-            raise RowError("vectors must have at least 1 row to fit a codec, got 0; give it a sample")
-        unit_NK = vectors_NK / row_norms(vectors_NK).astype(np.float32)[:, None]
-        exact_NK = unit_NK.astype(np.float64)
-        moment_KK = exact_NK.T @ exact_NK
-        basis_KK = eigenbasis(moment_KK)
-        values_NK = unit_NK @ basis_KK
-        mean_K = values_NK.mean(axis=0)
-        values_NK -= mean_K
-        energy_K = np.einsum("JK,JK->K", moment_KK @ basis_KK, basis_KK) / len(values_NK)
-        stretch = emphasis(mean_K, energy_K)
+        frame, values_NK, emphasis = Frame.fit(vectors_NK)
         rng = np.random.default_rng([seed, 3])
         order_N = rng.permutation(len(values_NK))
-        levelled_NK = values_NK[np.sort(order_N[:LEVEL_ROWS])]
         held_out = min(MOST_HELD_OUT_ROWS, int(HELD_OUT_SHARE * len(order_N)))
-        is_trial = twice and held_out > TRIAL_SHARE * len(order_N)
+        held_out = held_out if held_out >= LEAST_HELD_OUT_ROWS else 0
         fit_rows = np.sort(order_N[held_out : held_out + FIT_ROWS])
+        held_rows = np.sort(order_N[:held_out]) if held_out else fit_rows
+        fit_MK = values_NK[np.sort(order_N[held_out : held_out + NARROW_ROWS])]
+        held_HK = values_NK[held_rows]
+        is_trial = twice and held_out > TRIAL_SHARE * len(order_N)
         room = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN, len(fit_rows) // ROWS_PER_TOKEN)
-        tokens = token_choices(room)[-1]
-        if len(fit_rows) < LEAST_ROWS or tokens == 0:
-            return cls._of_levels(basis_KK, mean_K, levelled_NK, stretch, max_bits=max_bits)
-        centred_NP = np.ascontiguousarray(values_NK[fit_rows, :JOINT_DIMS])
-        held_HK = values_NK[np.sort(order_N[:held_out])]
-        held_HP = np.ascontiguousarray(held_HK[:, :JOINT_DIMS])
+        tokens = token_choices(room)[-1] if len(fit_rows) >= LEAST_ROWS else 0
         first_rounds = min(rounds, TRIAL_ROUNDS) if is_trial else rounds
         share = first_rounds / (first_rounds + rounds) if is_trial and rounds else 1.0
-        joint = JointTokens.fit(
-            centred_NP,
-            emphasis_2P=_of_tokens(stretch),
-            tokens=tokens,
-            rng=rng,
-            rounds=first_rounds,
-            unseen_HP=held_HP,
-            pace=lambda done: pace(share * done) / share,
-        )
-        packed_HT = joint.encode(held_HP, tokens=joint.tokens)
-
-        def made(layout: Layout) -> NestedCodec:
-            if layout == Layout(0, with_length=False):
-                return cls._of_levels(basis_KK, mean_K, levelled_NK, stretch, max_bits=max_bits)
-            kept, missed_NK = joint.first(layout.tokens), levelled_NK
-            if layout.tokens:
-                missed_NK = held_HK - widened(kept.decode(packed_HT[:, : layout.tokens]), held_HK.shape[1])
-            levels = Levels.fit(missed_NK, with_length=layout.with_length, max_bits=max_bits, emphasis_K=stretch.levels)
-            return cls(basis=basis_KK, mean=mean_K, joint=kept, levels=levels)
-
+        emphasis_2P = np.stack([emphasis.first, emphasis.later])[:, :JOINT_DIMS]
+        joint = JointTokens.none(emphasis_2P)
+        if tokens:
+            joint = JointTokens.fit(
+                _strong(values_NK[fit_rows]),
+                emphasis_2P=emphasis_2P,
+                tokens=tokens,
+                rng=rng,
+                rounds=first_rounds,
+                unseen_HP=_strong(held_HK),
+                pace=lambda done: pace(share * done) / share,
+            )
+        made = _Made(frame, joint, emphasis, fit_MK, held_HK, seed)
+        if joint.tokens == 0:
+            return made.codec(Layout(0, with_length=False))
         if judge is None:
-            chosen = made(best_layout(joint, mean_K, stretch.levels, held_HK, packed_HT))
+            vectors_HK = vectors_NK[held_rows]
+            chosen = max(layouts(joint.tokens), key=made.judge_of_halves(vectors_HK))
         else:
-            chosen = max(map(made, layouts(joint.tokens)), key=judge)  # the first one if equal
-        if not is_trial or not chosen.joint.tokens:
-            return chosen
+            chosen = max(layouts(joint.tokens), key=lambda layout: judge(made.codec(layout, longest=JUDGED_BYTES)))
+        codec = made.codec(chosen)
+        if not is_trial or not codec.joint.tokens:
+            return codec
         anew = JointTokens.fit(
-            np.ascontiguousarray(values_NK[:, :JOINT_DIMS]),
-            emphasis_2P=_of_tokens(stretch),
-            tokens=chosen.joint.tokens,
+            _strong(values_NK),
+            emphasis_2P=emphasis_2P,
+            tokens=codec.joint.tokens,
             rng=rng,
             rounds=rounds,
             lessons=joint.lessons,
             pace=lambda done: (pace(share + (1 - share) * done) - share) / max(1 - share, _TINY),
         )
-        return replace(chosen, joint=anew) if anew.tokens == chosen.joint.tokens else chosen
-
-    @classmethod
-    def _of_levels(
-        cls,
-        basis_KK: Float32[Array, "K K"],
-        mean_K: Float32[Array, " K"],
-        values_NK: Float32[Array, "N K"],
-        stretch: Emphasis,
-        *,
-        max_bits: int,
-    ) -> NestedCodec:
-        """Errors count as they would where tokens stood."""
-        early = [(8 * GROUP, stretch.first), (2 * 8 * GROUP, stretch.later)]
-        scalar = ScalarCodec.fit_values(values_NK, max_bits=max_bits, emphasis_K=stretch.levels, early=early)
-        levels = Levels(lengths=np.empty(0, dtype=np.float32), scalar=scalar)
-        emphasis_2P = _of_tokens(stretch)
-        none_TCP = np.empty((0, CODEWORDS, emphasis_2P.shape[1]), dtype=np.float32)
-        joint = JointTokens(codebooks=none_TCP, emphasis=emphasis_2P)
-        return cls(basis=basis_KK, mean=mean_K, joint=joint, levels=levels)
+        return replace(codec, joint=anew) if anew.tokens == codec.joint.tokens else codec
 
     @property
     def width(self) -> int:
         """Dims K of the vectors."""
-        return len(self.basis)
+        return self.frame.width
 
     @property
     def largest_bytes(self) -> int:
-        """Bytes per vector of the longest code: all joint tokens, then all of the levels."""
-        return self.joint.tokens + self.levels.largest_bytes
+        """Bytes per vector of the longest code: all joint tokens, the length, and a narrow token for each dim."""
+        return self.joint.tokens + self.missed.largest_bytes
 
     def encode(
         self, vectors_NK: Array, *, bytes_per_vector: int, known_NT: UInt8[Array, "N T"] | None = None
@@ -192,18 +163,16 @@ class NestedCodec:
 
         Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows), SizeError (bytes outside 1..largest_bytes).
         """
-        vectors_NK = check_vectors(vectors_NK, width=self.width)
         size = check_bytes(bytes_per_vector, largest=self.largest_bytes)
-        unit_NK = (vectors_NK / row_norms(vectors_NK)[:, None]).astype(np.float32)
-        values_NK = self._to_values(unit_NK) - self.mean
+        values_NK = self.frame.offsets(vectors_NK)
         tokens = min(size, self.joint.tokens)
         if known_NT is None:
-            known_NT = self.joint.encode(np.ascontiguousarray(values_NK[:, : self._joint_dims]), tokens=tokens)
+            known_NT = self.joint.encode(_strong(values_NK), tokens=tokens)
         packed_NT = known_NT[:, :tokens]
         if size == tokens:
             return packed_NT
         missed_NK = values_NK - widened(self.joint.decode(packed_NT), self.width)
-        return np.concatenate([packed_NT, self.levels.encode(missed_NK, bytes_per_vector=size - tokens)], axis=1)
+        return np.concatenate([packed_NT, self.missed.encode(missed_NK, bytes_per_vector=size - tokens)], axis=1)
 
     def decode(self, packed_NB: Array) -> Float32[Array, "N K"]:
         """Return the unit vector each code stands for.
@@ -211,19 +180,19 @@ class NestedCodec:
         Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
         """
         check_packed(packed_NB, largest_bytes=self.largest_bytes)
-        return self._to_vectors(unit_about(self.mean, self._offsets(packed_NB)))
+        return self.frame.vectors(self._offsets(packed_NB))
 
     def stretches(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, " N"]:
         """Return by how much decoding stretches what each code says beside the mean, to make the row a unit vector."""
         stretch_N = by_threads(
-            lambda block_nB: stretches(self.mean, self._offsets(block_nB)), packed_NB, block_rows=_STRETCHED_ROWS
+            lambda block_nB: stretches(self.frame.mean, self._offsets(block_nB)), packed_NB, block_rows=_STRETCHED_ROWS
         )
         return stretch_N.astype(np.float32)
 
     def to_arrays(self) -> dict[str, Array]:
         """Return everything the codec is made of, ready for safetensors."""
-        own = {"basis": self.basis, "mean": self.mean, "codebooks": self.joint.codebooks}
-        return own | {"emphasis": self.joint.emphasis} | self.levels.to_arrays()
+        own = {"basis": self.frame.basis, "mean": self.frame.mean}
+        return own | {"codebooks": self.joint.codebooks, "emphasis": self.joint.emphasis} | self.missed.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> NestedCodec:
@@ -236,9 +205,8 @@ class NestedCodec:
             raise ModelFileError(
                 f"codec must hold the arrays {list(_ARRAYS)}, {missing} is missing; is the file whole?"
             )
-        levels = Levels.from_arrays(arrays)
-        own = {name: np.asarray(arrays[name]) for name in ("basis", "mean", "codebooks", "emphasis")}
-        width = levels.scalar.width
+        own = {name: np.asarray(arrays[name]) for name in _ARRAYS}
+        width = len(own["mean"]) if own["mean"].ndim else 0
         dims = min(width, JOINT_DIMS)
         tokens = len(own["codebooks"]) if own["codebooks"].ndim else 0
         shapes = {
@@ -257,28 +225,65 @@ class NestedCodec:
         if (own["emphasis"] <= 0).any():
             raise ModelFileError("codec emphasis must be above 0 in every dim, it is not; is the file whole?")
         joint = JointTokens(codebooks=own["codebooks"], emphasis=own["emphasis"])
-        return cls(basis=own["basis"], mean=own["mean"], joint=joint, levels=levels)
+        missed = Missed.from_arrays(arrays, width=width)
+        return cls(frame=Frame(basis=own["basis"], mean=own["mean"]), joint=joint, missed=missed)
 
     def _offsets(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, "N K"]:
         """Return what codes say beside the mean."""
         tokens = min(packed_NB.shape[1], self.joint.tokens)
         values_NK = widened(self.joint.decode(packed_NB[:, :tokens]), self.width)
         if packed_NB.shape[1] > tokens:
-            values_NK += self.levels.decode(packed_NB[:, tokens:])
+            values_NK += self.missed.decode(packed_NB[:, tokens:])
         return values_NK
 
-    @property
-    def _joint_dims(self) -> int:
-        return self.joint.codebooks.shape[2]
 
-    @cached_property
-    def _to_values(self) -> StableProduct:
-        return StableProduct(self.basis)
+class _Made:
+    """Codecs of one sample, whose joint tokens are found once."""
 
-    @cached_property
-    def _to_vectors(self) -> StableProduct:
-        return StableProduct(np.ascontiguousarray(self.basis.T))
+    def __init__(
+        self,
+        frame: Frame,
+        joint: JointTokens,
+        emphasis: Emphasis,
+        fit_MK: Float32[Array, "M K"],
+        held_HK: Float32[Array, "H K"],
+        seed: int,
+    ) -> None:
+        self._frame, self._joint, self._emphasis, self._seed = frame, joint, emphasis, seed
+        self._fit_MK, self._held_HK = fit_MK, held_HK
+        self._fit_MT, self._held_HT = (joint.encode(_strong(rows), tokens=joint.tokens) for rows in (fit_MK, held_HK))
+
+    def codec(self, layout: Layout, *, longest: int | None = None, held: int | None = None) -> NestedCodec:
+        """Return the codec of a layout, maybe with up to `longest` narrow tokens alone, or of the first `held` rows."""
+        joint, width = self._joint.first(layout.tokens), self._frame.width
+
+        def missed(rows_NK: Float32[Array, "N K"], packed_NT: UInt8[Array, "N T"]) -> Float32[Array, "N K"]:
+            return rows_NK - widened(joint.decode(packed_NT[:, : layout.tokens]), width)
+
+        narrow = width if longest is None else min(width, longest)
+        rest = Missed.fit(
+            missed(self._fit_MK, self._fit_MT),
+            unseen_HK=missed(self._held_HK[:held], self._held_HT[:held]),
+            with_length=layout.with_length,
+            emphasis=[self._emphasis.at(layout.tokens + token) for token in range(narrow)],
+            rng=np.random.default_rng([self._seed, 5]),
+        )
+        return NestedCodec(frame=self._frame, joint=joint, missed=rest)
+
+    def judge_of_halves(self, vectors_HK: Float32[Array, "H K"]) -> Callable[[Layout], float]:
+        """Return what scores a layout by the held-out rows: half of them are for the fit, the others ask and answer."""
+        half = len(vectors_HK) // 2
+        asked_HK, sizes = vectors_HK[half:], judged_sizes(self._frame.width)
+        order = Order(unit_rows(asked_HK), queries=len(asked_HK))
+
+        def kept(layout: Layout) -> float:
+            codec = self.codec(layout, longest=JUDGED_BYTES, held=half)
+            packed_HB = codec.encode(asked_HK, bytes_per_vector=max(sizes), known_NT=self._held_HT[half:])
+            return float(np.mean([order.kept(codec.decode(packed_HB[:, :size])) for size in sizes]))
+
+        return kept
 
 
-def _of_tokens(stretch: Emphasis) -> Float32[Array, "2 P"]:
-    return np.stack([stretch.first, stretch.later])[:, :JOINT_DIMS]
+def _strong(values_NK: Float32[Array, "N K"]) -> Float32[Array, "N P"]:
+    """Return the dims that joint tokens speak of."""
+    return np.ascontiguousarray(values_NK[:, :JOINT_DIMS])

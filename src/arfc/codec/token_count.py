@@ -1,5 +1,5 @@
-"""How a code is made up: how many joint tokens come before its levels, and whether these begin with a length."""
-# H held-out rows, N rows, Q of them that ask, K dims
+"""How a code is made up: how many joint tokens it begins with, and whether a length follows them."""
+# N rows, Q of them that ask, K dims
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arfc.codec.joint import GROUP, JointTokens
-from arfc.codec.levels import Levels
-from arfc.codec.offsets import unit_about, widened
+from arfc.codec.joint import GROUP
 from arfc.scores import top_k
-from arfc.shapes import Array, Float32, UInt8
+from arfc.shapes import Array, Float32
 from arfc.sizes import byte_ladder
 
 TOKEN_CHOICES = (0, 4, 8, 16, 24, 32, 48)
@@ -78,34 +76,3 @@ class Order:
         scores_Qk = np.take_along_axis(self._asked_QK @ decoded_NK.T, self._near_Qk, axis=1)
         variance_Q = np.var(scores_Qk - self._scores_Qk, axis=1, dtype=np.float64)
         return -float(np.log(np.maximum(variance_Q, _ROUNDING)).mean())
-
-
-def best_layout(
-    joint: JointTokens,
-    mean_K: Float32[Array, " K"],
-    emphasis_K: Float32[Array, " K"],
-    held_HK: Float32[Array, "H K"],
-    packed_HT: UInt8[Array, "H T"],
-) -> Layout:
-    """Return the layout, the first of `layouts` if equal, whose short codes keep most of the order of near rows.
-
-    `packed_HT` are all tokens of the rows. Half of these give the levels; rows of the other half ask and answer.
-    """
-    half, width = len(held_HK) // 2, held_HK.shape[1]
-    order = Order(held_HK[half:] + mean_K, queries=half)
-
-    def kept(layout: Layout) -> float:
-        predicted_HK = widened(joint.decode(packed_HT[:, : layout.tokens]), width)
-        missed_HK = held_HK - predicted_HK
-        levels = Levels.fit(missed_HK[:half], with_length=layout.with_length, max_bits=8, emphasis_K=emphasis_K)
-        scores = []
-        for size in judged_sizes(width):
-            if size <= layout.tokens:
-                decoded = widened(joint.decode(packed_HT[half:, :size]), width)
-            else:
-                count = min(size - layout.tokens, levels.largest_bytes)
-                decoded = predicted_HK[half:] + levels.decode(levels.encode(missed_HK[half:], bytes_per_vector=count))
-            scores.append(order.kept(unit_about(mean_K, decoded)))
-        return float(np.mean(scores))
-
-    return max(layouts(joint.tokens), key=kept)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from arfc.baselines import Int8, Klt, KltCodec, Truncation
-from arfc.codec import Codes, NestedCodec
+from arfc.codec import ClassicCodec, Codes
 from arfc.scores import unit_rows
 from arfc.shapes import Array, Float, Float32
 
@@ -77,7 +77,7 @@ def byte_methods(model: Compressor, seen_SD: Float32[Array, "S D"], *, largest: 
         return methods | {"klt": None, "int8": None}
     klt = _own_klt(model)
     rotated_SD = klt.rotate(unit_rows(seen_SD), dims=model.width)
-    klt_codec = KltCodec(klt=klt, codec=NestedCodec.fit(rotated_SD, most_tokens=0))
+    klt_codec = KltCodec(klt=klt, codec=ClassicCodec.fit(rotated_SD))
     cheap: dict[str, KltCodec | Int8] = {"klt": klt_codec, "int8": Int8.fit(seen_SD)}
     for name, baseline in cheap.items():
         methods[name] = of_codes(baseline.project, partial(baseline.compress, bytes=largest))

@@ -126,7 +126,7 @@ def build_token_index(codes: Codes, *, ids: object = None) -> Any:
         block_nB = np.ascontiguousarray(codes.packed[start : start + _ROWS_PER_BLOCK])
         named.add_sa_codes(block_nB, ids_N[start : start + len(block_nB)])
     turn = faiss.LinearTransform(codec.width, dims)
-    faiss.copy_array_to_vector(np.ascontiguousarray(codec.basis[:, :dims].T).reshape(-1), turn.A)
+    faiss.copy_array_to_vector(np.ascontiguousarray(codec.frame.basis[:, :dims].T).reshape(-1), turn.A)
     turn.is_trained = True
     return faiss.IndexPreTransform(turn, named)
 
@@ -153,7 +153,7 @@ def search_token_index(
     found = []
     for start in range(0, len(queries_QK), _QUERIES_PER_BLOCK):
         block_QK = queries_QK[start : start + _QUERIES_PER_BLOCK]
-        turned_QP = np.ascontiguousarray(block_QK @ model.codec.basis[:, : sums.d])
+        turned_QP = np.ascontiguousarray(block_QK @ model.codec.frame.basis[:, : sums.d])
         rows_QC = np.sort(sums.search(turned_QP, min(shortlist, sums.ntotal))[1], axis=1)  # of equals, the lower row
         distinct_n, place_QC = np.unique(rows_QC, return_inverse=True)
         decoded_nK = model.codec.decode(packed_NB[distinct_n])

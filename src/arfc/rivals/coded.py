@@ -39,9 +39,7 @@ class Coded:
     """Dims K of the vectors that are coded."""
 
     @classmethod
-    def fit(
-        cls, inner: MakesVectors, x: object, *, dims: int, pairs: object = None, max_bits: int = 8, seed: int = 0
-    ) -> Coded:
+    def fit(cls, inner: MakesVectors, x: object, *, dims: int, pairs: object = None, seed: int = 0) -> Coded:
         """Fit the code on a random sample of compressed rows, of both modalities where there are two.
 
         Give it the rows that `inner` was fitted on.
@@ -54,7 +52,7 @@ class Coded:
             count = min(features.rows, SAMPLE_ROWS)
             chosen = np.sort(np.random.default_rng(seed).choice(features.rows, size=count, replace=False))
             samples.append(inner.compress(features.take(chosen), dims=dims))
-        return cls(inner=inner, codec=NestedCodec.fit(np.concatenate(samples), seed=seed, max_bits=max_bits), dims=dims)
+        return cls(inner=inner, codec=NestedCodec.fit(np.concatenate(samples), seed=seed), dims=dims)
 
     def compress(self, x: object, *, bytes: int) -> Codes:
         """Return the codes of the rows.

@@ -67,7 +67,7 @@ def shortlist_search(
 
 
 def _factors(codes: Codes, *, bytes_per_vector: int, only: Int64[Array, " M"] | None) -> Float32[Array, "2 M"]:
-    """Return by what the tables of joint tokens and of levels are multiplied for each of the searched rows.
+    """Return by what the tables of joint tokens and of narrow ones are multiplied for each of the searched rows.
 
     Those of all rows, by the bytes that are read, are computed once.
     """
@@ -82,7 +82,7 @@ def _factors(codes: Codes, *, bytes_per_vector: int, only: Int64[Array, " M"] | 
 def _row_factors(codec: Codec, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, "2 N"]:
     assert isinstance(codec, NestedCodec)
     stretch_N, tokens = codec.stretches(packed_NB), codec.joint.tokens
-    length_N = codec.levels.factors(packed_NB[:, tokens:]) if packed_NB.shape[1] > tokens else np.float32(1)
+    length_N = codec.missed.factors(packed_NB[:, tokens:]) if packed_NB.shape[1] > tokens else np.float32(1)
     return np.stack([stretch_N, stretch_N * length_N])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from arfc.codec import NestedCodec
+from arfc.codec import ClassicCodec, NestedCodec
 from arfc.codec.token_count import Order, judged_sizes
 from arfc.model.network import Network
 from arfc.scores import unit_rows
@@ -61,7 +61,7 @@ class SameRows:
 @torch.no_grad()
 def fit_codecs(
     network: Network, task: Task, *, seed: int, run: Run, budget_s: float
-) -> tuple[NestedCodec, NestedCodec]:
+) -> tuple[NestedCodec, ClassicCodec]:
     """Fit codecs on fit rows of all modalities: the model's own, and KLT + bits to compare it with.
 
     The number of joint tokens of the model's own is the one that keeps most of the order of near validation rows, with
@@ -85,7 +85,7 @@ def fit_codecs(
         pace=pace,
         judge=None if run.interrupted else judge,
     )
-    return ours, NestedCodec.fit(klt_ND.numpy(), most_tokens=0)
+    return ours, ClassicCodec.fit(klt_ND.numpy())
 
 
 def _score_judge(network: Network, task: Task) -> Judge:

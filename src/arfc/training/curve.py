@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arfc.codec import NestedCodec
+from arfc.codec import ClassicCodec, NestedCodec
 from arfc.model.network import Network
 from arfc.sizes import byte_ladder, float_ladder
 from arfc.training.corrections import compress_blocks
@@ -20,7 +20,7 @@ METRICS = {"features": "recall@10", "pairs": "MRR", "labels": "mAP@R by class"}
 
 
 @torch.no_grad()
-def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec: NestedCodec) -> dict[str, Any]:
+def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec: ClassicCodec) -> dict[str, Any]:
     """Return the score of arfc, KLT and truncation per size, all on the same validation rows.
 
     Metric by what the model was fitted for: recall@10 of the original's nearest rows or MRR of the partner both ways,
@@ -56,7 +56,9 @@ def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec
     }
 
 
-def coded_scores(task: Task, vectors: list[Tensor], codec: NestedCodec, sizes: Sequence[int]) -> dict[int, float]:
+def coded_scores(
+    task: Task, vectors: list[Tensor], codec: NestedCodec | ClassicCodec, sizes: Sequence[int]
+) -> dict[int, float]:
     """Return the score per number of bytes: the vectors of `task.scored`, whole, ask for their decoded codes."""
     packed = [codec.encode(full.numpy(), bytes_per_vector=max(sizes)) for full in vectors]
     scores = {}

@@ -1,15 +1,14 @@
-"""What joint tokens have missed: how long it is, in a byte, where that helps, and then bits where they help most."""
-# N rows, K dims, L lengths (256 or none), B bytes per vector
+"""What joint tokens have missed: how long it is, in a byte, where that helps, and then narrow tokens."""
+# N rows, H held-out rows, K dims, L lengths (256 or none), B bytes per vector
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from arfc.codec.scalar import ScalarCodec
-from arfc.codec.smoothing import filled_up
+from arfc.codec.narrow import NarrowTokens
 from arfc.errors import ModelFileError
 from arfc.shapes import Array, Float32, Float64, UInt8
 
@@ -20,37 +19,41 @@ LEAST_RATIO = 1e-6
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Levels:
+class Missed:
     """Code rows as they are, or their length first and then the row at length 1.
 
-    Levels that serve long rows are too far apart for short ones: to be told the sign of a dim alone moves a short row
-    away from where it is. Of rows of which a set has many that are nearly equal, joint tokens miss little, and that
-    little is what tells these rows apart.
+    Codewords that serve long rows are too far apart for short ones: the nearest one alone moves a short row away from
+    where it is. Of rows of which a set has many that are nearly equal, joint tokens miss little, and that little is
+    what tells these rows apart.
 
     Source: gain-shape quantisation (Sabin and Gray, 1984); the length as the first byte of a nested code is our choice.
     """
 
     lengths: Float32[Array, " L"]
     """Ascending; none where the length has no byte."""
-    scalar: ScalarCodec
+    narrow: NarrowTokens
 
     @classmethod
     def fit(
-        cls, values_NK: Float32[Array, "N K"], *, with_length: bool, max_bits: int, emphasis_K: Float32[Array, " K"]
-    ) -> Levels:
-        """Train on what tokens have missed, few rows of it filled up; `emphasis_K` as in `ScalarCodec.fit_values`.
-
-        Raises: SizeError unless max_bits lies in 1..8.
-        """
-        lengths_N = _lengths(values_NK)
-        longest = float(lengths_N.max())
+        cls,
+        values_NK: Float32[Array, "N K"],
+        *,
+        unseen_HK: Float32[Array, "H K"],
+        with_length: bool,
+        emphasis: Sequence[Float32[Array, " K"]],
+        rng: np.random.Generator,
+    ) -> Missed:
+        """Train on what tokens have missed, of rows that they were fitted on and of others: as `NarrowTokens.fit`."""
+        lengths_H = _lengths(unseen_HK)
+        longest = float(lengths_H.max())
         lengths_L = np.empty(0, dtype=np.float32)
         if with_length and longest > 0:
-            shortest = max(float(lengths_N.min()), LEAST_RATIO * longest)
+            shortest = max(float(lengths_H.min()), LEAST_RATIO * longest)
             lengths_L = np.geomspace(shortest, longest, LENGTHS, dtype=np.float32)
-            values_NK = values_NK / lengths_L[_nearest(lengths_L, lengths_N)][:, None]
-        scalar = ScalarCodec.fit_values(filled_up(values_NK), max_bits=max_bits, emphasis_K=emphasis_K)
-        return cls(lengths=lengths_L, scalar=scalar)
+            unseen_HK = unseen_HK / lengths_L[_nearest(lengths_L, lengths_H)][:, None]
+            values_NK = values_NK / np.maximum(_lengths(values_NK), LEAST_RATIO * longest).astype(np.float32)[:, None]
+        narrow = NarrowTokens.fit(values_NK, unseen_HK=unseen_HK, emphasis=emphasis, rng=rng)
+        return cls(lengths=lengths_L, narrow=narrow)
 
     @property
     def length_bytes(self) -> int:
@@ -60,41 +63,39 @@ class Levels:
     @property
     def largest_bytes(self) -> int:
         """Bytes per vector of the longest code."""
-        return self.length_bytes + self.scalar.largest_bytes
+        return self.length_bytes + self.narrow.tokens
 
     def encode(self, values_NK: Float32[Array, "N K"], *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
         """Return the code of values as they are; rows do not influence each other."""
         if not self.length_bytes:
-            return self.scalar.encode_values(values_NK, bytes_per_vector=bytes_per_vector)
+            return self.narrow.encode(values_NK, tokens=bytes_per_vector)
         named_N1 = self._named(values_NK)
         if bytes_per_vector == 1:
             return named_N1
         shapes_NK = values_NK / self._decoded(named_N1)
-        return np.concatenate(
-            [named_N1, self.scalar.encode_values(shapes_NK, bytes_per_vector=bytes_per_vector - 1)], axis=1
-        )
+        return np.concatenate([named_N1, self.narrow.encode(shapes_NK, tokens=bytes_per_vector - 1)], axis=1)
 
     def decode(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, "N K"]:
         """Return the values that codes stand for; a length alone says no direction, and so nothing."""
         if not self.length_bytes:
-            return self.scalar.decode_values(packed_NB)
+            return self.narrow.decode(packed_NB)
         if packed_NB.shape[1] == 1:
-            return np.zeros((len(packed_NB), self.scalar.width), dtype=np.float32)
-        values_NK: Array = self.scalar.decode_values(packed_NB[:, 1:]) * self._decoded(packed_NB[:, :1])
+            return np.zeros((len(packed_NB), self.narrow.width), dtype=np.float32)
+        values_NK: Array = self.narrow.decode(packed_NB[:, 1:]) * self._decoded(packed_NB[:, :1])
         return values_NK
 
     def factors(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, " N"]:
-        """Return by what the levels of each code are multiplied: the length it names, or 1."""
+        """Return by what the codewords of each code are multiplied: the length it names, or 1."""
         if not self.length_bytes:
             return np.ones(len(packed_NB), dtype=np.float32)
         return self._decoded(packed_NB[:, :1])[:, 0]
 
     def to_arrays(self) -> dict[str, Array]:
-        """Return everything the levels are made of, ready for safetensors."""
-        return {"lengths": self.lengths} | self.scalar.to_arrays()
+        """Return everything this is made of, ready for safetensors."""
+        return {"lengths": self.lengths} | self.narrow.to_arrays()
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Levels:
+    def from_arrays(cls, arrays: Mapping[str, Array], *, width: int) -> Missed:
         """Build from `to_arrays`' form.
 
         Raises: ModelFileError when an array is missing, or they do not fit together.
@@ -111,7 +112,7 @@ class Levels:
             raise ModelFileError(
                 "codec lengths must be finite, above 0 and ascending, they are not; is the file whole?"
             )
-        return cls(lengths=lengths_L, scalar=ScalarCodec.from_arrays(arrays))
+        return cls(lengths=lengths_L, narrow=NarrowTokens.from_arrays(arrays, width=width))
 
     def _named(self, values_NK: Float32[Array, "N K"]) -> UInt8[Array, "N 1"]:
         return _nearest(self.lengths, _lengths(values_NK))[:, None]

@@ -1,0 +1,68 @@
+"""KLT and bits where they help most, as a code: what the model's own code is compared with."""
+# N rows, K dims, B bytes per vector
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from arfc.codec.codes import check_packed
+from arfc.codec.frame import Frame
+from arfc.codec.scalar import ScalarCodec
+from arfc.shapes import Array, Float32, UInt8
+from arfc.sizes import check_bytes
+
+ROWS = 16_384
+"""Most rows that levels are fitted on."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ClassicCodec:
+    """Code unit rows dim by dim in the eigenbasis of a sample; errors weigh as in the model's own code.
+
+    Source: transform coding; `ScalarCodec` names the rest.
+    """
+
+    frame: Frame
+    """Eigenbasis and mean."""
+    scalar: ScalarCodec
+    """Levels of each dim, off the mean."""
+
+    @classmethod
+    def fit(cls, vectors_NK: Array, *, seed: int = 0, max_bits: int = 8) -> ClassicCodec:
+        """Fit on a sample of rows.
+
+        Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
+        """
+        frame, values_NK, emphasis = Frame.fit(vectors_NK)
+        chosen = np.sort(np.random.default_rng([seed, 3]).permutation(len(values_NK))[:ROWS])
+        early = [(8 * byte, emphasis.at(byte - 1)) for byte in (8, 16)]
+        scalar = ScalarCodec.fit_values(values_NK[chosen], max_bits=max_bits, emphasis_K=emphasis.fine, early=early)
+        return cls(frame=frame, scalar=scalar)
+
+    @property
+    def width(self) -> int:
+        """Dims K of the vectors."""
+        return self.frame.width
+
+    @property
+    def largest_bytes(self) -> int:
+        """Bytes per vector of the longest code: every bit of every dim."""
+        return self.scalar.largest_bytes
+
+    def encode(self, vectors_NK: Array, *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
+        """Return the code of each row, whatever its length; rows do not influence each other.
+
+        Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows), SizeError (bytes outside 1..largest_bytes).
+        """
+        size = check_bytes(bytes_per_vector, largest=self.largest_bytes)
+        return self.scalar.encode_values(self.frame.offsets(vectors_NK), bytes_per_vector=size)
+
+    def decode(self, packed_NB: Array) -> Float32[Array, "N K"]:
+        """Return the unit vector each code stands for.
+
+        Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
+        """
+        check_packed(packed_NB, largest_bytes=self.largest_bytes)
+        return self.frame.vectors(self.scalar.decode_values(packed_NB))

@@ -1,0 +1,73 @@
+"""Where codes measure rows: coordinates in the eigenbasis of a sample, off its mean."""
+# N rows, K dims
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from arfc.codec.basis import eigenbasis
+from arfc.codec.emphasis import Emphasis, emphasis
+from arfc.codec.offsets import unit_about
+from arfc.codec.product import StableProduct
+from arfc.codec.rows import check_vectors, row_norms
+from arfc.errors import RowError
+from arfc.shapes import Array, Float32
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Frame:
+    """An eigenbasis and a mean; rows count as if their length were 1."""
+
+    basis: Float32[Array, "K K"]
+    """One direction per column, strongest first."""
+    mean: Float32[Array, " K"]
+    """Mean of unit rows in that basis: what no byte at all predicts."""
+
+    @classmethod
+    def fit(cls, vectors_NK: Array) -> tuple[Frame, Float32[Array, "N K"], Emphasis]:
+        """Return the frame of a sample, the offsets of its rows, and which of their errors count.
+
+        Raises: ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
+        """
+        vectors_NK = check_vectors(vectors_NK)
+        if len(vectors_NK) == 0:
+            raise RowError("vectors must have at least 1 row to fit a codec, got 0; give it a sample")
+        unit_NK = vectors_NK / row_norms(vectors_NK).astype(np.float32)[:, None]
+        exact_NK = unit_NK.astype(np.float64)
+        moment_KK = exact_NK.T @ exact_NK
+        basis_KK = eigenbasis(moment_KK)
+        values_NK = unit_NK @ basis_KK
+        mean_K = values_NK.mean(axis=0)
+        values_NK -= mean_K
+        energy_K = np.einsum("JK,JK->K", moment_KK @ basis_KK, basis_KK) / len(values_NK)
+        return cls(basis=basis_KK, mean=mean_K), values_NK, emphasis(mean_K, energy_K)
+
+    @property
+    def width(self) -> int:
+        """Dims K of the vectors."""
+        return len(self.basis)
+
+    def offsets(self, vectors_NK: Array) -> Float32[Array, "N K"]:
+        """Return what unit rows have beside the mean; rows do not influence each other.
+
+        Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows).
+        """
+        vectors_NK = check_vectors(vectors_NK, width=self.width)
+        unit_NK = (vectors_NK / row_norms(vectors_NK)[:, None]).astype(np.float32)
+        offsets_NK: Array = self._to_values(unit_NK) - self.mean
+        return offsets_NK
+
+    def vectors(self, offsets_NK: Float32[Array, "N K"]) -> Float32[Array, "N K"]:
+        """Return the unit vectors about the mean that offsets stand for."""
+        return self._to_vectors(unit_about(self.mean, offsets_NK))
+
+    @cached_property
+    def _to_values(self) -> StableProduct:
+        return StableProduct(self.basis)
+
+    @cached_property
+    def _to_vectors(self) -> StableProduct:
+        return StableProduct(np.ascontiguousarray(self.basis.T))
