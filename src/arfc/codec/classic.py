@@ -38,7 +38,7 @@ class ClassicCodec:
         frame, values_NK, emphasis = Frame.fit(vectors_NK)
         chosen = np.sort(np.random.default_rng([seed, 3]).permutation(len(values_NK))[:ROWS])
         early = [(8 * byte, emphasis.at(byte - 1)) for byte in (8, 16)]
-        scalar = ScalarCodec.fit_values(values_NK[chosen], max_bits=max_bits, emphasis_K=emphasis.fine, early=early)
+        scalar = ScalarCodec.fit(values_NK[chosen], max_bits=max_bits, emphasis_K=emphasis.fine, early=early)
         return cls(frame=frame, scalar=scalar)
 
     @property
@@ -57,7 +57,7 @@ class ClassicCodec:
         Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows), SizeError (bytes outside 1..largest_bytes).
         """
         size = check_bytes(bytes_per_vector, largest=self.largest_bytes)
-        return self.scalar.encode_values(self.frame.offsets(vectors_NK), bytes_per_vector=size)
+        return self.scalar.encode(self.frame.offsets(vectors_NK), bytes_per_vector=size)
 
     def decode(self, packed_NB: Array) -> Float32[Array, "N K"]:
         """Return the unit vector each code stands for.
@@ -65,4 +65,4 @@ class ClassicCodec:
         Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
         """
         check_packed(packed_NB, largest_bytes=self.largest_bytes)
-        return self.frame.vectors(self.scalar.decode_values(packed_NB))
+        return self.frame.vectors(self.scalar.decode(packed_NB))

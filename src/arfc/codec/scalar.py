@@ -5,22 +5,18 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from arfc.codec.codes import check_packed
-from arfc.codec.rows import check_vectors, row_norms
 from arfc.codec.tree import depth_cells, depth_thresholds, grow_tree
-from arfc.errors import ModelFileError, RowError, SizeError
+from arfc.errors import SizeError
 from arfc.shapes import Array, Float, Int, UInt8
-from arfc.sizes import check_bytes
 
 _BLOCK_ROWS = 2048  # a block of wide rows stays in the cache
-_ARRAYS = ("thresholds", "centroids", "order")
 
 
 class _Prefix(NamedTuple):
@@ -51,21 +47,7 @@ class ScalarCodec:
     """The dim each bit of the stream belongs to; every dim stands here max_bits times, its highest bit first."""
 
     @classmethod
-    def fit(cls, vectors_NK: Array, *, max_bits: int = 8) -> ScalarCodec:
-        """Train on a sample of rows, normalised to unit length first.
-
-        Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
-        """
-        vectors_NK = check_vectors(vectors_NK)
-        if len(vectors_NK) == 0:
-            raise RowError("vectors must have at least 1 row to fit a codec, got 0; give it a sample")
-        norms_N = np.concatenate(
-            [row_norms(vectors_NK[rows], first_row=rows.start) for rows in _blocks(len(vectors_NK))]
-        )
-        return cls.fit_values(_unit(vectors_NK.T, norms_N).T, max_bits=max_bits)
-
-    @classmethod
-    def fit_values(
+    def fit(
         cls,
         values_NK: Float[Array, "N K"],
         *,
@@ -73,7 +55,7 @@ class ScalarCodec:
         emphasis_K: Float[Array, " K"] | None = None,
         early: Sequence[tuple[int, Float[Array, " K"]]] = (),
     ) -> ScalarCodec:
-        """Train on values as they are, such as what another code has missed.
+        """Train on values as they are.
 
         Where `emphasis_K` is given, an error along a dim counts as if it were that many times as long. Another emphasis
         can stand for the first bits: `early` has numbers of bits, ascending, and what counts until there.
@@ -107,21 +89,8 @@ class ScalarCodec:
         """Bytes per vector of the longest code: every bit of every dim."""
         return -(-len(self.order) // 8)
 
-    def encode(self, vectors_NK: Array, *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
-        """Return the code of each row, whatever its length; rows do not influence each other.
-
-        Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows), SizeError (bytes outside 1..largest_bytes).
-        """
-        vectors_NK = check_vectors(vectors_NK, width=self.width)
-        size = check_bytes(bytes_per_vector, largest=self.largest_bytes)
-        packed_NB = np.empty((len(vectors_NK), size), dtype=np.uint8)
-        for rows in _blocks(len(vectors_NK)):
-            norms_n = row_norms(vectors_NK[rows], first_row=rows.start)
-            packed_NB[rows] = self.encode_values(_unit(vectors_NK[rows].T, norms_n).T, bytes_per_vector=size)
-        return packed_NB
-
-    def encode_values(self, values_NK: Float[Array, "N K"], *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
-        """Return the code of values as they are."""
+    def encode(self, values_NK: Float[Array, "N K"], *, bytes_per_vector: int) -> UInt8[Array, "N B"]:
+        """Return the code of each row of values; rows do not influence each other."""
         prefix = self._prefix(bytes_per_vector)
         borders = [
             self._borders(dim, bits) for dim, bits in zip(prefix.dims.tolist(), prefix.bits.tolist(), strict=True)
@@ -136,16 +105,8 @@ class ScalarCodec:
             packed_NB[rows] = np.packbits(bits_Pn, axis=0).T
         return packed_NB
 
-    def decode(self, packed_NB: Array) -> Float[Array, "N K"]:
-        """Return the unit vector each code stands for; a dim without bits is at its mean.
-
-        Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
-        """
-        check_packed(packed_NB, largest_bytes=self.largest_bytes)
-        return self._unit_rows(self.decode_values(packed_NB))
-
-    def decode_values(self, packed_NB: UInt8[Array, "N B"]) -> Float[Array, "N K"]:
-        """Return the values that codes of `encode_values` stand for."""
+    def decode(self, packed_NB: UInt8[Array, "N B"]) -> Float[Array, "N K"]:
+        """Return the values that codes stand for; a dim without bits is at its mean."""
         prefix = self._prefix(packed_NB.shape[1])
         by_slot_P = np.argsort(prefix.slot, kind="stable")
         shift_P = prefix.shift[by_slot_P, None]
@@ -160,25 +121,6 @@ class ScalarCodec:
                 block_Kn[dim] = cells_L[index_n]
             vectors_NK[rows] = block_Kn.T
         return vectors_NK
-
-    def to_arrays(self) -> dict[str, Array]:
-        """Return everything the codec is made of, ready for safetensors."""
-        return {"thresholds": self.thresholds, "centroids": self.centroids, "order": self.order}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> ScalarCodec:
-        """Build from `to_arrays`' form.
-
-        Raises: ModelFileError when an array is missing, or they do not fit together.
-        """
-        missing = [name for name in _ARRAYS if name not in arrays]
-        if missing:
-            raise ModelFileError(
-                f"codec must hold the arrays {list(_ARRAYS)}, {missing} is missing; is the file whole?"
-            )
-        thresholds_KT, centroids_KC, order_P = (np.asarray(arrays[name]) for name in _ARRAYS)
-        _check_arrays(thresholds_KT, centroids_KC, order_P)
-        return cls(thresholds=thresholds_KT, centroids=centroids_KC, order=order_P)
 
     def _borders(self, dim: int, bits: int) -> Float[Array, " T"]:
         return np.ascontiguousarray(self.thresholds[dim, depth_thresholds(bits, max_bits=self.max_bits)])
@@ -199,15 +141,6 @@ class ScalarCodec:
         dims_U, slot_P, bits_U = np.unique(self.order[: 8 * size], return_inverse=True, return_counts=True)
         shift_P = bits_U[slot_P] - 1 - self.depth[: 8 * size]
         return _Prefix(dims_U, bits_U, slot_P, shift_P.astype(np.uint8))
-
-    def _unit_rows(self, block_nK: Float[Array, "n K"]) -> Float[Array, "n K"]:
-        """Scale in place to unit length; a code that knows no direction gets the axis its first bit is about."""
-        square_n = np.square(block_nK, dtype=np.float64).sum(axis=1)
-        unknown_n = square_n == 0
-        block_nK[unknown_n, self.order[0]] = 1
-        square_n[unknown_n] = 1
-        block_nK /= np.sqrt(square_n).astype(np.float32)[:, None]
-        return block_nK
 
 
 def order_bits(stages: Sequence[tuple[int, Float[Array, "K M"]]]) -> Int[Array, " P"]:
@@ -238,33 +171,3 @@ def order_bits(stages: Sequence[tuple[int, Float[Array, "K M"]]]) -> Int[Array, 
 
 def _blocks(rows: int) -> list[slice]:
     return [slice(start, min(start + _BLOCK_ROWS, rows)) for start in range(0, rows, _BLOCK_ROWS)]
-
-
-def _unit(values: Float[Array, "*rows n"], norms_n: Float[Array, " n"]) -> Float[Array, "*rows n"]:
-    """Divide by the norms of the rows, which stand last; float64 inside, so that no norm is too large for it."""
-    return np.ascontiguousarray(values / norms_n, dtype=np.float32)
-
-
-def _check_arrays(thresholds_KT: Array, centroids_KC: Array, order_P: Array) -> None:
-    shapes = f"thresholds {thresholds_KT.shape}, centroids {centroids_KC.shape}, order {order_P.shape}"
-    fit = thresholds_KT.ndim == 2 and centroids_KC.ndim == 2 and order_P.ndim == 1 and len(thresholds_KT) > 0
-    if fit:
-        dims, borders = thresholds_KT.shape
-        max_bits = int(borders).bit_length()
-        fit = 1 <= max_bits <= 8 and borders == (1 << max_bits) - 1
-        fit = fit and centroids_KC.shape == (dims, 2 * borders + 1) and len(order_P) == dims * max_bits
-    if not fit:
-        raise ModelFileError(
-            f"codec arrays must have shapes (K, 2**m - 1), (K, 2**(m + 1) - 1) and (K * m,), got {shapes}"
-        )
-    dtypes = [array.dtype.name for array in (thresholds_KT, centroids_KC, order_P)]
-    if dtypes != ["float32", "float32", "int32"]:
-        raise ModelFileError(f"codec arrays must be float32, float32 and int32, got {', '.join(dtypes)}")
-    if np.isnan(thresholds_KT).any() or (thresholds_KT[:, 1:] < thresholds_KT[:, :-1]).any():
-        raise ModelFileError("codec thresholds must ascend in every dim, got some that fall; is the file whole?")
-    if not np.isfinite(centroids_KC).all():
-        raise ModelFileError("codec centroids must be finite, got NaN or Inf; is the file whole?")
-    if not 0 <= order_P.min() <= order_P.max() < dims or (np.bincount(order_P, minlength=dims) != max_bits).any():
-        raise ModelFileError(
-            f"codec order must name each of {dims} dims {max_bits} times, it does not; is the file whole?"
-        )
