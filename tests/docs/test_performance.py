@@ -28,7 +28,10 @@ def test_rates_are_those_of_the_record(part):
     assert not missing
 
 
-@pytest.mark.parametrize(("tokens", "of_32"), [(", 16 tokens", "are made at"), ("", "joint tokens, and at")])
+@pytest.mark.parametrize(
+    ("tokens", "of_32"),
+    [(", 8 tokens", "are made at"), (", 16 tokens", "with 16 at"), ("", "with 48, the most there can be, at")],
+)
 def test_codes_are_held_against_rq_as_the_record_says(tokens, of_32):
     rate = {name: cell["per_s"] for name, cell in RECORDS["codes"].items() if isinstance(cell, dict)}
     page = " ".join(PAGE.split())
