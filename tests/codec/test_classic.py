@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from arfc.codec import ClassicCodec
+from arfc.codec.frame import Frame
+from arfc.codec.scalar import ScalarCodec
 from arfc.errors import DtypeError, RowError, ShapeError, SizeError
 
 
@@ -37,11 +39,17 @@ def test_longer_codes_come_nearer_to_the_unit_vector(codec, rows):
     assert (np.diff(errors) < 0).all() and errors[-1] < 1e-3
 
 
-def test_the_first_bytes_spare_bits_for_more_dims_than_later_ones(rows):
-    """Where no joint token stands before them, early errors weigh alike."""
-    strong = rows * np.geomspace(4, 0.05, 20).astype(np.float32)
-    codec = ClassicCodec.fit(strong)
-    assert len(np.unique(codec.scalar.order[:64])) < 20 == len(np.unique(codec.scalar.order))
+def test_its_first_bytes_weigh_errors_as_the_model_s_own_code_does(rows):
+    codec = ClassicCodec.fit(rows)
+    _, values, weights = Frame.fit(rows)
+    assert len(np.unique(codec.scalar.order[:64])) > len(np.unique(ordered(values, weights.fine)[:64]))
+    np.testing.assert_array_equal(codec.scalar.order[:64], ordered(values, weights.first)[:64])
+    held = np.bincount(codec.scalar.order[:140], minlength=20)  # from 128 bits on it holds what the last weights want
+    np.testing.assert_array_equal(held, np.bincount(ordered(values, weights.fine)[:140], minlength=20))
+
+
+def ordered(values, emphasis):
+    return ScalarCodec.fit(values, emphasis_K=emphasis).order
 
 
 def test_what_is_no_row_or_code_is_refused(codec, rows):

@@ -132,7 +132,7 @@ def test_arrays_round_trip(tokens, rows):
     [
         ("narrow_dims", lambda one: None, r"\['narrow_dims'\] is missing"),
         ("narrow_dims", lambda one: one[:, :-1], "must have shapes"),
-        ("narrow_dims", lambda one: one[:0], "must have shapes"),
+        ("narrow_dims", lambda one: one[:5], "must have shapes"),
         ("narrow_dims", lambda one: one.astype(np.int64), "must be int32 and then float32, got int64"),
         ("narrow_dims", lambda one: one + WIDTH, "must name 12 different dims of 40"),
         ("narrow_dims", lambda one: one - WIDTH, "must name 12 different dims of 40"),
@@ -142,7 +142,7 @@ def test_arrays_round_trip(tokens, rows):
         ("narrow_scale", lambda one: one * np.float32(np.nan), "must be finite and not below 0"),
         ("narrow_stretch", lambda one: 0 * one, "must be finite and above 0"),
         ("narrow_codebooks", lambda one: one[:, :-1], "must have shapes"),
-        ("narrow_codebooks", lambda one: np.concatenate([one, one]), "S in 1..T"),
+        ("narrow_codebooks", lambda one: np.concatenate([one, one]), r"S in 1\.\.40"),
         ("narrow_codebooks", lambda one: one / np.float32(0), "must be finite, got NaN or Inf"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A code's table entries add up to its product with a query, as far as bytes can speak one by one."""
+"""A code's table entries add up to its product with a query, but for the mean and the stretch."""
 
 import numpy as np
 import pytest
@@ -29,12 +29,32 @@ def estimates(codec, queries, packed):
     return sum(entry * (1 if byte < tokens else length) for byte, entry in enumerate(entries))
 
 
-def test_joint_tokens_are_estimated_exactly_but_for_mean_and_stretch(codec, rows):
+@pytest.mark.parametrize("with_length", [False, True])
+def test_tokens_of_both_kinds_are_estimated_exactly_but_for_mean_and_stretch(rows, with_length):
+    codec = NestedCodec.fit(
+        rows[:2000], rounds=2, judge=lambda one: (one.missed.length_bytes == with_length, one.joint.tokens)
+    )
+    assert (codec.missed.length_bytes, codec.joint.tokens > 0) == (with_length, True)
     queries = rows[2000:2005]
-    packed = codec.encode(rows[2100:2150], bytes_per_vector=codec.joint.tokens)
-    said = codec.joint.decode(packed)
-    expected = (queries @ codec.frame.basis)[:, : said.shape[1]] @ said.T
-    np.testing.assert_allclose(estimates(codec, queries, packed), expected, rtol=1e-4, atol=1e-4)
+    for size in (1, codec.joint.tokens, codec.joint.tokens + 1, codec.joint.tokens + 6, codec.largest_bytes):
+        packed = codec.encode(rows[2100:2150], bytes_per_vector=size)
+        stretch = codec.stretches(packed)
+        unit = codec.decode(packed) @ codec.frame.basis  # mean + stretch * offset, made length 1
+        length = np.linalg.norm(codec.frame.mean + stretch[:, None] * offsets(codec, packed), axis=1)
+        expected = (queries @ codec.frame.basis) @ (unit * length[:, None] - codec.frame.mean).T
+        np.testing.assert_allclose(stretch * estimates(codec, queries, packed), expected, rtol=1e-3, atol=1e-3)
+
+
+def offsets(codec, packed):
+    """Add up codewords, byte by byte."""
+    tokens, said = codec.joint.tokens, np.zeros((len(packed), codec.width))
+    for codebook, byte in zip(codec.joint.codebooks, packed.T, strict=False):
+        said[:, : codebook.shape[1]] += codebook[byte]
+    first = tokens + codec.missed.length_bytes
+    length = codec.missed.factors(packed[:, tokens:])[:, None] if packed.shape[1] > first else 1
+    for token, byte in enumerate(packed[:, first:].T):
+        said[:, codec.missed.narrow.dims[token]] += length * codec.missed.narrow.words(token)[byte]
+    return said
 
 
 def test_the_order_of_rows_is_nearly_that_of_the_full_decoder(codec, rows):

@@ -1,4 +1,4 @@
-"""The layout: joint tokens where rows cluster, none where each dim stands for itself, a length where it differs."""
+"""The layout: joint tokens where rows cluster, a length where what they miss differs, and what a judge says."""
 
 import numpy as np
 import pytest
@@ -75,3 +75,12 @@ def test_rows_that_differ_by_much_or_little_are_worth_a_length():
     rows = (spots + spread * rng.standard_normal((4400, 24))).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     assert chosen(rows, tokens=4).with_length
+
+
+def test_a_judge_may_want_no_joint_tokens_and_a_length(sums):
+    codec = NestedCodec.fit(sums, rounds=1, judge=lambda one: (-one.joint.tokens, one.missed.length_bytes))
+    assert (codec.joint.tokens, codec.missed.length_bytes, codec.largest_bytes) == (0, 1, 41)
+    longest = codec.encode(sums[:50], bytes_per_vector=41)
+    np.testing.assert_array_equal(codec.encode(sums[:50], bytes_per_vector=3), longest[:, :3])
+    unit = sums[:50] / np.linalg.norm(sums[:50], axis=1, keepdims=True)
+    assert np.square(codec.decode(longest) - unit).sum(axis=1).mean() < 1e-3

@@ -25,15 +25,15 @@ class KltCodec:
     """The code of rotated rows."""
 
     @classmethod
-    def fit(cls, x: object, *, max_bits: int = 8, seed: int = 0) -> KltCodec:
+    def fit(cls, x: object, *, seed: int = 0) -> KltCodec:
         """Fit the KLT on all rows and the code on a random sample of them.
 
-        Raises: SizeError unless max_bits lies in 1..8; whatever `open_features` and `Features.validate` raise.
+        Raises: whatever `open_features` and `Features.validate` raise.
         """
         features = open_features(x)
         klt = Klt.fit(features)
         rotated_nD = klt.rotate(sample_rows(features, most=_SAMPLE_ROWS, seed=seed), dims=features.width)
-        return cls(klt=klt, codec=ClassicCodec.fit(rotated_nD, max_bits=max_bits))
+        return cls(klt=klt, codec=ClassicCodec.fit(rotated_nD))
 
     def compress(self, x: object, *, bytes: int) -> Codes:
         """Return the codes of the rows.

@@ -30,15 +30,15 @@ class ClassicCodec:
     """Levels of each dim, off the mean."""
 
     @classmethod
-    def fit(cls, vectors_NK: Array, *, seed: int = 0, max_bits: int = 8) -> ClassicCodec:
+    def fit(cls, vectors_NK: Array) -> ClassicCodec:
         """Fit on a sample of rows.
 
-        Raises: SizeError unless max_bits lies in 1..8; ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
+        Raises: ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
         frame, values_NK, emphasis = Frame.fit(vectors_NK)
-        chosen = np.sort(np.random.default_rng([seed, 3]).permutation(len(values_NK))[:ROWS])
+        chosen = np.sort(np.random.default_rng([0, 3]).permutation(len(values_NK))[:ROWS])
         early = [(8 * byte, emphasis.at(byte - 1)) for byte in (8, 16)]
-        scalar = ScalarCodec.fit(values_NK[chosen], max_bits=max_bits, emphasis_K=emphasis.fine, early=early)
+        scalar = ScalarCodec.fit(values_NK[chosen], emphasis_K=emphasis.fine, early=early)
         return cls(frame=frame, scalar=scalar)
 
     @property

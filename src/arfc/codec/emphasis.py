@@ -28,7 +28,7 @@ class Emphasis(NamedTuple):
     """For what comes then."""
 
     def at(self, byte: int) -> Float32[Array, " K"]:
-        """Return the stretch for a byte that is no joint token, counted from 0."""
+        """Return the stretch for a narrow token: its place in the code, from 0, the length not counted."""
         return self.first if byte < _STAGE else self.later if byte < 2 * _STAGE else self.fine
 
 

@@ -32,6 +32,7 @@ class Missed:
     lengths: Float32[Array, " L"]
     """Ascending; none where the length has no byte."""
     narrow: NarrowTokens
+    """Of rows at length 1, or as they are where the length has no byte."""
 
     @classmethod
     def fit(

@@ -1,5 +1,6 @@
 """Byte tokens that speak of a few dims each: those where most is missed by the tokens before."""
-# N rows, H held-out rows, n rows of a block, K dims, T tokens, W dims of a token, S codebooks, C codewords (256)
+# N rows, M rows and copies of them, H held-out rows, n rows of a block, K dims, T tokens, W dims of a token,
+# S codebooks, C codewords (256)
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from arfc.shapes import Array, Float32, Int, Int32, UInt8
 DIMS = 12
 """Dims of a token; with 8 or 24 about as good, with 4 worse (docs/log.md)."""
 ROWS = 16_384
-"""Rows that codebooks are fitted on: so many of the sample, or as many made of fewer by turning signs over."""
+"""Rows that codebooks are fitted on: so many of the sample, or at least as many made of fewer by turning signs over."""
 LEARNED = 32
 """Tokens that have a codebook of their own; later ones use the last of these in units of their own, and do as well."""
 FIRST_ROUNDS = 10
@@ -119,7 +120,10 @@ class NarrowTokens:
 
     def decode(self, packed_NT: UInt8[Array, "N T"]) -> Float32[Array, "N K"]:
         """Return the values that the tokens stand for."""
-        return by_threads(self._decode, packed_NT, block_rows=_BLOCK_ROWS)
+        values_KN = np.zeros((self.width, len(packed_NT)), dtype=np.float32)
+        for token, byte_N in enumerate(packed_NT.T):
+            values_KN[self.dims[token]] += self.words(token).T[:, byte_N]
+        return np.ascontiguousarray(values_KN.T)
 
     def to_arrays(self) -> dict[str, Array]:
         """Return everything the tokens are made of, ready for safetensors."""
@@ -146,13 +150,14 @@ class NarrowTokens:
         return {}
 
     def _step(self, token: int) -> _Step:
-        if token not in self._steps:
+        step = self._steps.get(token)
+        if step is None:  # threads may make one twice; they are alike
             words_CW = self.words(token)
             stretched_CW = words_CW * self.stretch[token]
             half_1C = np.square(stretched_CW).sum(axis=1, keepdims=True).T / 2
             cost = StableProduct(np.concatenate([-stretched_CW.T, half_1C]))
-            self._steps[token] = _Step(self.dims[token], self.stretch[token], cost, words_CW)
-        return self._steps[token]
+            step = self._steps[token] = _Step(self.dims[token], self.stretch[token], cost, words_CW)
+        return step
 
     def _encode(self, values_nK: Float32[Array, "n K"], tokens: int) -> UInt8[Array, "n {tokens}"]:
         missed_nK = values_nK.copy()
@@ -165,12 +170,6 @@ class NarrowTokens:
             packed_nT[:, token] = step.cost(with_one).argmin(axis=1)
             missed_nK[:, step.dims] = rows_nW - step.words[packed_nT[:, token]]
         return packed_nT
-
-    def _decode(self, packed_nT: UInt8[Array, "n T"]) -> Float32[Array, "n K"]:
-        values_Kn = np.zeros((self.width, len(packed_nT)), dtype=np.float32)
-        for token, byte_n in enumerate(packed_nT.T):
-            values_Kn[self.dims[token]] += self.words(token).T[:, byte_n]
-        return np.ascontiguousarray(values_Kn.T)
 
 
 class _Learner:
@@ -208,20 +207,19 @@ class _Learner:
         if self._copies == 1:
             return rows_NW
         signs = self._rng.integers(2, size=(self._copies, *rows_NW.shape), dtype=np.int8) * 2 - 1
-        made: Array = (rows_NW * signs).reshape(-1, rows_NW.shape[1]).astype(np.float32)
+        made: Array = (rows_NW * signs).reshape(-1, rows_NW.shape[1])
         return made
 
 
 def _check_arrays(dims_TW: Array, scale_TW: Array, stretch_TW: Array, codebooks_SCW: Array, *, width: int) -> None:
     shapes = f"{dims_TW.shape}, {scale_TW.shape}, {stretch_TW.shape} and {codebooks_SCW.shape}"
     per_token = min(DIMS, width)
-    fit = dims_TW.ndim == 2 and dims_TW.shape[1:] == (per_token,) and len(dims_TW) > 0
-    fit = fit and scale_TW.shape == stretch_TW.shape == dims_TW.shape
+    fit = dims_TW.shape == (width, per_token) and width > 0 and scale_TW.shape == stretch_TW.shape == dims_TW.shape
     fit = fit and codebooks_SCW.ndim == 3 and codebooks_SCW.shape[1:] == (CODEWORDS, per_token)
-    if not fit or not 1 <= len(codebooks_SCW) <= len(dims_TW):
+    if not fit or not 1 <= len(codebooks_SCW) <= width:
         raise ModelFileError(
-            f"codec {', '.join(_ARRAYS)} must have shapes (T, {per_token}) three times and (S, {CODEWORDS}, "
-            f"{per_token}) with S in 1..T, got {shapes}; is the file whole?"
+            f"codec {', '.join(_ARRAYS)} must have shapes ({width}, {per_token}) three times and (S, {CODEWORDS}, "
+            f"{per_token}) with S in 1..{width}, got {shapes}; is the file whole?"
         )
     dtypes = [array.dtype.name for array in (dims_TW, scale_TW, stretch_TW, codebooks_SCW)]
     if dtypes != ["int32", "float32", "float32", "float32"]:

@@ -1,6 +1,6 @@
 """The model's byte code: joint tokens first, then narrow ones; any prefix is the code of that size."""
-# N rows, M of them that codebooks are fitted on, H held-out rows, K dims, P dims of the joint tokens, T joint tokens,
-# B bytes per vector
+# N rows, M of them that narrow tokens are fitted on, H held-out rows, K dims, P dims of the joint tokens,
+# T joint tokens, B bytes per vector
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from arfc.codec.kmeans import CODEWORDS
 from arfc.codec.missed import Missed
 from arfc.codec.narrow import ROWS as NARROW_ROWS
 from arfc.codec.offsets import stretches, widened
+from arfc.codec.rows import check_vectors
 from arfc.codec.threads import by_threads
 from arfc.codec.token_count import (
     JUDGED_BYTES,
@@ -37,7 +38,7 @@ JOINT_DIMS = 256
 LEAST_DIMS_PER_TOKEN = 4
 """At more than two bits per dim narrow tokens do as well."""
 FIT_ROWS = 30_000
-"""Most rows that codebooks are fitted on."""
+"""Most rows that joint codebooks are fitted on."""
 HELD_OUT_SHARE = 0.2
 MOST_HELD_OUT_ROWS = 2_000
 """Rows apart from those, which tell narrow tokens what is missed: what joint tokens miss of rows they were fitted on is
@@ -52,7 +53,7 @@ TRIAL_ROUNDS = 25
 ROWS_PER_TOKEN = 100
 """Fewest rows that a token's 256 codewords are fitted on: more tokens would know the rows by heart, not their kind."""
 _TINY = 1e-20
-_STRETCHED_ROWS = 4096
+_DECODED_ROWS = 512  # a block of wide rows stays in the cache
 _ARRAYS = ("basis", "mean", "codebooks", "emphasis")
 
 
@@ -125,8 +126,8 @@ class NestedCodec:
         if joint.tokens == 0:
             return made.codec(Layout(0, with_length=False))
         if judge is None:
-            vectors_HK = vectors_NK[held_rows]
-            chosen = max(layouts(joint.tokens), key=made.judge_of_halves(vectors_HK))
+            held_out_HK = check_vectors(vectors_NK)[held_rows]
+            chosen = max(layouts(joint.tokens), key=made.judge_of_halves(held_out_HK))
         else:
             chosen = max(layouts(joint.tokens), key=lambda layout: judge(made.codec(layout, longest=JUDGED_BYTES)))
         codec = made.codec(chosen)
@@ -180,12 +181,14 @@ class NestedCodec:
         Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
         """
         check_packed(packed_NB, largest_bytes=self.largest_bytes)
-        return self.frame.vectors(self._offsets(packed_NB))
+        return by_threads(
+            lambda block_nB: self.frame.vectors(self._offsets(block_nB)), packed_NB, block_rows=_DECODED_ROWS
+        )
 
     def stretches(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, " N"]:
         """Return by how much decoding stretches what each code says beside the mean, to make the row a unit vector."""
         stretch_N = by_threads(
-            lambda block_nB: stretches(self.frame.mean, self._offsets(block_nB)), packed_NB, block_rows=_STRETCHED_ROWS
+            lambda block_nB: stretches(self.frame.mean, self._offsets(block_nB)), packed_NB, block_rows=_DECODED_ROWS
         )
         return stretch_N.astype(np.float32)
 

@@ -25,14 +25,14 @@ def check_vectors(vectors_NK: Array, *, width: int | None = None) -> Array:
         return np.ascontiguousarray(vectors_NK, dtype=np.float32)
 
 
-def row_norms(vectors_NK: Float[Array, "N K"], *, first_row: int = 0) -> Float[Array, " N"]:
+def row_norms(vectors_NK: Float[Array, "N K"]) -> Float[Array, " N"]:
     """Return the length of each row in float64, where no float32 overflows.
 
-    Raises: RowError naming the rows that are NaN, Inf or zero, counted from `first_row`.
+    Raises: RowError naming the rows that are NaN, Inf or zero.
     """
     norms_N: Float[Array, " N"] = np.sqrt(np.square(vectors_NK, dtype=np.float64).sum(axis=1))
     bad = np.flatnonzero(~(np.isfinite(norms_N) & (norms_N > 0)))
     if len(bad):
-        found = count_rows((bad[:5] + first_row).tolist(), len(bad))
+        found = count_rows(bad[:5].tolist(), len(bad))
         raise RowError(f"vectors must be finite and not all zero, got {found} without a direction; remove them first")
     return norms_N

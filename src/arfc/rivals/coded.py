@@ -15,7 +15,7 @@ from arfc.shapes import Array, Float32
 from arfc.sizes import check_bytes
 
 SAMPLE_ROWS = FIT_ROWS + MOST_HELD_OUT_ROWS
-"""Rows of each side that the code is fitted on, at most: as many as our own codebooks and levels see."""
+"""Rows of each side that the code is fitted on, at most: as many as our own codebooks see."""
 
 
 @runtime_checkable
