@@ -17,10 +17,10 @@ direction, rows of any length. Anyone can make these sets: they come from what P
   for 60 to 150 s of processor time on one thread.
 - RQ has codes of up to 64 bytes; with fewer rows than dims (all layers, n-grams) its codebooks start with all dims.
   TurboQuant was not measured on the n-grams.
-- Three things about codes were chosen with a look at rows that ask here ([log.md](log.md)): that a code may name the
+- Some things about codes were chosen with a look at rows that ask here ([log.md](log.md)): that a code may name the
   length of what its joint tokens have missed, and that layouts are judged query by query (patches, third layer,
-  digits), and, after validation rows of MUGE had said so, how much more errors along strong directions weigh (patches,
-  digits, word vectors). Nothing was chosen on all layers and the n-grams.
+  digits), and, after validation rows of MUGE had said so, how much more errors along strong directions weigh, and
+  narrow tokens of twelve dims (patches, digits, word vectors). Nothing was chosen on all layers and the n-grams.
 - KLT + bits weighs errors as our codes do, and gains by it.
 - Losing cells stand as they are, and the verdicts name them.
 """

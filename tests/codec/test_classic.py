@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from arfc.codec import ClassicCodec
+from arfc.codec.emphasis import emphasis
 from arfc.codec.frame import Frame
 from arfc.codec.scalar import ScalarCodec
 from arfc.errors import DtypeError, RowError, ShapeError, SizeError
@@ -41,7 +42,8 @@ def test_longer_codes_come_nearer_to_the_unit_vector(codec, rows):
 
 def test_its_first_bytes_weigh_errors_as_the_model_s_own_code_does(rows):
     codec = ClassicCodec.fit(rows)
-    _, values, weights = Frame.fit(rows)
+    frame, values, energy = Frame.fit(rows)
+    weights = emphasis(frame.mean, energy)
     assert len(np.unique(codec.scalar.order[:64])) > len(np.unique(ordered(values, weights.fine)[:64]))
     np.testing.assert_array_equal(codec.scalar.order[:64], ordered(values, weights.first)[:64])
     held = np.bincount(codec.scalar.order[:140], minlength=20)  # from 128 bits on it holds what the last weights want

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from arfc.codec import NestedCodec, frame
+from arfc.codec import NestedCodec, nested
 from arfc.codec.emphasis import Emphasis, emphasis
 
 WIDTH = 64
@@ -60,7 +60,7 @@ def test_tokens_that_weigh_strong_dims_keep_more_neighbours(monkeypatch):
     fit, rows = (rng.standard_normal((count, WIDTH)) * np.linspace(2, 0.2, WIDTH) for count in (3000, 1500))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     weighed = kept_by(fit, rows, tokens=0, sizes=(16, 24, 32))
-    monkeypatch.setattr(frame, "emphasis", lambda mean_K, energy_K: Emphasis(*np.ones((3, WIDTH), np.float32)))
+    monkeypatch.setattr(nested, "emphasis", lambda mean_K, energy_K: Emphasis(*np.ones((3, WIDTH), np.float32)))
     assert (weighed > kept_by(fit, rows, tokens=0, sizes=(16, 24, 32)) + 0.005).all()
 
 
@@ -69,7 +69,7 @@ def test_rows_in_a_cone_keep_more_neighbours(monkeypatch):
     kept = {}
     alike = Emphasis(*np.ones((3, WIDTH), np.float32))
     for name, way in {"with": emphasis, "without": lambda mean_K, energy_K: alike}.items():
-        monkeypatch.setattr(frame, "emphasis", way)
+        monkeypatch.setattr(nested, "emphasis", way)
         for tokens in (0, 8):
             kept[name, tokens] = kept_by(fit, rows, tokens=tokens, sizes=(8, 12))
     for tokens in (0, 8):

@@ -20,13 +20,14 @@ def codec(request, rows):
 
 
 def test_offsets_are_unit_rows_in_the_basis_less_their_mean(rows):
-    frame, values, _ = Frame.fit(rows)
+    frame, values, squares = Frame.fit(rows)
     unit = rows.astype(np.float64) / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     np.testing.assert_allclose(frame.offsets(rows), unit @ frame.basis - frame.mean, atol=1e-6)
     np.testing.assert_allclose(values, frame.offsets(rows), atol=1e-6)
     np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(frame.vectors(values), unit, atol=1e-5)
     energy = np.square(unit @ frame.basis).mean(axis=0)
+    np.testing.assert_allclose(squares, energy, rtol=1e-4)
     assert (np.diff(energy) <= 1e-9).all() and frame.width == 24
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arfc.codec.codes import check_packed
+from arfc.codec.emphasis import emphasis
 from arfc.codec.frame import Frame
 from arfc.codec.scalar import ScalarCodec
 from arfc.shapes import Array, Float32, UInt8
@@ -35,10 +36,11 @@ class ClassicCodec:
 
         Raises: ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
-        frame, values_NK, emphasis = Frame.fit(vectors_NK)
+        frame, values_NK, energy_K = Frame.fit(vectors_NK)
+        weights = emphasis(frame.mean, energy_K)
         chosen = np.sort(np.random.default_rng([0, 3]).permutation(len(values_NK))[:ROWS])
-        early = [(8 * byte, emphasis.at(byte - 1)) for byte in (8, 16)]
-        scalar = ScalarCodec.fit(values_NK[chosen], emphasis_K=emphasis.fine, early=early)
+        early = [(8 * byte, weights.at(byte - 1)) for byte in (8, 16)]
+        scalar = ScalarCodec.fit(values_NK[chosen], emphasis_K=weights.fine, early=early)
         return cls(frame=frame, scalar=scalar)
 
     @property

@@ -9,12 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from arfc.codec.basis import eigenbasis
-from arfc.codec.emphasis import Emphasis, emphasis
 from arfc.codec.offsets import unit_about
 from arfc.codec.product import StableProduct
 from arfc.codec.rows import check_vectors, row_norms
 from arfc.errors import RowError
-from arfc.shapes import Array, Float32
+from arfc.shapes import Array, Float32, Float64
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -27,8 +26,8 @@ class Frame:
     """Mean of unit rows in that basis: what no byte at all predicts."""
 
     @classmethod
-    def fit(cls, vectors_NK: Array) -> tuple[Frame, Float32[Array, "N K"], Emphasis]:
-        """Return the frame of a sample, the offsets of its rows, and which of their errors count.
+    def fit(cls, vectors_NK: Array) -> tuple[Frame, Float32[Array, "N K"], Float64[Array, " K"]]:
+        """Return the frame of a sample, the offsets of its rows, and the mean square of unit rows per direction.
 
         Raises: ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
@@ -43,7 +42,7 @@ class Frame:
         mean_K = values_NK.mean(axis=0)
         values_NK -= mean_K
         energy_K = np.einsum("JK,JK->K", moment_KK @ basis_KK, basis_KK) / len(values_NK)
-        return cls(basis=basis_KK, mean=mean_K), values_NK, emphasis(mean_K, energy_K)
+        return cls(basis=basis_KK, mean=mean_K), values_NK, energy_K
 
     @property
     def width(self) -> int:

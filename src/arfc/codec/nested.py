@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from arfc.codec.codes import check_packed
-from arfc.codec.emphasis import Emphasis
+from arfc.codec.emphasis import Emphasis, emphasis
 from arfc.codec.frame import Frame
 from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
 from arfc.codec.kmeans import CODEWORDS
 from arfc.codec.missed import Missed
 from arfc.codec.narrow import ROWS as NARROW_ROWS
 from arfc.codec.offsets import stretches, widened
+from arfc.codec.outside import energy_outside, with_outside
 from arfc.codec.rows import check_vectors
 from arfc.codec.threads import by_threads
 from arfc.codec.token_count import (
@@ -96,7 +97,7 @@ class NestedCodec:
 
         Raises: ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
-        frame, values_NK, emphasis = Frame.fit(vectors_NK)
+        frame, values_NK, energy_K = Frame.fit(vectors_NK)
         rng = np.random.default_rng([seed, 3])
         order_N = rng.permutation(len(values_NK))
         held_out = min(MOST_HELD_OUT_ROWS, int(HELD_OUT_SHARE * len(order_N)))
@@ -105,12 +106,21 @@ class NestedCodec:
         held_rows = np.sort(order_N[:held_out]) if held_out else fit_rows
         fit_MK = values_NK[np.sort(order_N[held_out : held_out + NARROW_ROWS])]
         held_HK = values_NK[held_rows]
+        spanned = len(values_NK)
+        if spanned < frame.width:  # noise stands for what other rows have outside of the span of these
+            fill = np.random.default_rng([seed, 6])
+            outside = energy_outside(values_NK + frame.mean, fill)
+            energy_K[spanned:] = outside / (frame.width - spanned)
+            fit_MK, held_HK = (
+                with_outside(rows, spanned=spanned, energy=outside, rng=fill) for rows in (fit_MK, held_HK)
+            )
+        weights = emphasis(frame.mean, energy_K)
         is_trial = twice and held_out > TRIAL_SHARE * len(order_N)
         room = min(most_tokens, values_NK.shape[1] // LEAST_DIMS_PER_TOKEN, len(fit_rows) // ROWS_PER_TOKEN)
         tokens = token_choices(room)[-1] if len(fit_rows) >= LEAST_ROWS else 0
         first_rounds = min(rounds, TRIAL_ROUNDS) if is_trial else rounds
         share = first_rounds / (first_rounds + rounds) if is_trial and rounds else 1.0
-        emphasis_2P = np.stack([emphasis.first, emphasis.later])[:, :JOINT_DIMS]
+        emphasis_2P = np.stack([weights.first, weights.later])[:, :JOINT_DIMS]
         joint = JointTokens.none(emphasis_2P)
         if tokens:
             joint = JointTokens.fit(
@@ -122,7 +132,7 @@ class NestedCodec:
                 unseen_HP=_strong(held_HK),
                 pace=lambda done: pace(share * done) / share,
             )
-        made = _Made(frame, joint, emphasis, fit_MK, held_HK, seed)
+        made = _Made(frame, joint, weights, fit_MK, held_HK, seed)
         if joint.tokens == 0:
             return made.codec(Layout(0, with_length=False))
         if judge is None:
@@ -247,12 +257,12 @@ class _Made:
         self,
         frame: Frame,
         joint: JointTokens,
-        emphasis: Emphasis,
+        weights: Emphasis,
         fit_MK: Float32[Array, "M K"],
         held_HK: Float32[Array, "H K"],
         seed: int,
     ) -> None:
-        self._frame, self._joint, self._emphasis, self._seed = frame, joint, emphasis, seed
+        self._frame, self._joint, self._weights, self._seed = frame, joint, weights, seed
         self._fit_MK, self._held_HK = fit_MK, held_HK
         self._fit_MT, self._held_HT = (joint.encode(_strong(rows), tokens=joint.tokens) for rows in (fit_MK, held_HK))
 
@@ -268,7 +278,7 @@ class _Made:
             missed(self._fit_MK, self._fit_MT),
             unseen_HK=missed(self._held_HK[:held], self._held_HT[:held]),
             with_length=layout.with_length,
-            emphasis=[self._emphasis.at(layout.tokens + token) for token in range(narrow)],
+            emphasis=[self._weights.at(layout.tokens + token) for token in range(narrow)],
             rng=np.random.default_rng([self._seed, 5]),
         )
         return NestedCodec(frame=self._frame, joint=joint, missed=rest)
