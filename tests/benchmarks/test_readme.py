@@ -81,15 +81,14 @@ def test_what_passes_the_uncompressed_vectors(said, measured):
 
 
 def test_where_others_are_ahead(said, measured):
-    assert "an MLP adaptor's floats lie within half a point of ours in mAP@R, mostly above," in said
-    assert "and up to 1.1 points ahead in R@1;" in said
+    assert "an MLP adaptor's floats lie up to half a point below ours in mAP@R," in said
+    assert "and up to .9 points ahead in R@1;" in said
     assert "with SciFact's pairs they are ahead at most sizes, at 8 dims by sixteen points." in said
     cifar, scifact = measured["cifar10", "labels"], measured["scifact", "pairs"]
-    for metric, least, most in (("mAP@R by class", -0.005, 0.005), ("R@1 by class", 0.003, 0.011)):
+    for metric, least, most in (("mAP@R by class", -0.005, 0.0), ("R@1 by class", 0.002, 0.009)):
         ours, theirs = (scores(cifar, metric, method)[0] for method in ("arfc", "mlp-adaptor"))
         gaps = [theirs[size] - ours[size] for size in ours]
         assert least <= min(gaps) and max(gaps) <= most
-        assert sum(gap > 0 for gap in gaps) > len(gaps) / 2
     ours, theirs = (scores(scifact, "nDCG@10", method)[0] for method in ("arfc", "mlp-adaptor"))
     assert sum(theirs[size] > ours[size] for size in ours) > len(ours) / 2
     assert theirs[4 * 8] - ours[4 * 8] == pytest.approx(0.16, abs=0.005)
