@@ -85,7 +85,7 @@ def test_where_others_are_ahead(said, measured):
     assert "and up to .9 points ahead in R@1;" in said
     assert "with SciFact's pairs they are ahead at most sizes, at 8 dims by sixteen points." in said
     cifar, scifact = measured["cifar10", "labels"], measured["scifact", "pairs"]
-    for metric, least, most in (("mAP@R by class", -0.005, 0.0), ("R@1 by class", 0.002, 0.009)):
+    for metric, least, most in (("mAP@R by class", -0.005, 0.0), ("R@1 by class", 0.002, 0.0095)):
         ours, theirs = (scores(cifar, metric, method)[0] for method in ("arfc", "mlp-adaptor"))
         gaps = [theirs[size] - ours[size] for size in ours]
         assert least <= min(gaps) and max(gaps) <= most
