@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from arfc import Compressor
-from arfc.codec import NestedCodec
+from arfc.codec import ClassicCodec, NestedCodec
 from arfc.training import codecs
 
 
@@ -117,8 +117,11 @@ def test_ctrl_c_from_the_callers_progress(small_rows, tiny_config):
 
 def test_few_rows_train_the_codec_when_someone_waits(small_rows, tiny_config, monkeypatch):
     monkeypatch.setattr(codecs, "QUICK_CODEC_ROWS", 100)
-    rows, fit = [], NestedCodec.fit
-    monkeypatch.setattr(NestedCodec, "fit", lambda vectors, **how: rows.append(len(vectors)) or fit(vectors, **how))
+    rows = []
+    for kind in (NestedCodec, ClassicCodec):
+        monkeypatch.setattr(
+            kind, "fit", lambda vectors, fit=kind.fit, **how: rows.append(len(vectors)) or fit(vectors, **how)
+        )
     Compressor.fit(small_rows, config=tiny_config(), steps=1, progress=False)
     Compressor.fit(small_rows, config=tiny_config(), progress=lambda now: press() if now.step == 1 else None)
     assert rows == [480, 480, 96, 96]
