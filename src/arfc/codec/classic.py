@@ -10,6 +10,7 @@ import numpy as np
 from arfc.codec.codes import check_packed
 from arfc.codec.emphasis import emphasis
 from arfc.codec.frame import Frame
+from arfc.codec.joint import GROUP
 from arfc.codec.scalar import ScalarCodec
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import check_bytes
@@ -39,7 +40,7 @@ class ClassicCodec:
         frame, values_NK, energy_K = Frame.fit(vectors_NK)
         weights = emphasis(frame.mean, energy_K)
         chosen = np.sort(np.random.default_rng([0, 3]).permutation(len(values_NK))[:ROWS])
-        early = [(8 * byte, weights.at(byte - 1)) for byte in (8, 16)]
+        early = [(8 * GROUP, weights.first), (2 * 8 * GROUP, weights.later)]
         scalar = ScalarCodec.fit(values_NK[chosen], emphasis_K=weights.fine, early=early)
         return cls(frame=frame, scalar=scalar)
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from arfc.codec.joint import GROUP
 from arfc.shapes import Array, Float32, Float64
 
 SHARE = 0.03
 """How much of the bound for the mean is used; less and more lose recall@10 (docs/log.md)."""
-_STAGE = 8
 _LEAST_ENERGY = 1e-9
 """Of the mean: directions that rows hardly have count as if they had that."""
 _TINY = 1e-20
@@ -29,7 +29,7 @@ class Emphasis(NamedTuple):
 
     def at(self, byte: int) -> Float32[Array, " K"]:
         """Return the stretch for a narrow token: its place in the code, from 0, the length not counted."""
-        return self.first if byte < _STAGE else self.later if byte < 2 * _STAGE else self.fine
+        return self.first if byte < GROUP else self.later if byte < 2 * GROUP else self.fine
 
 
 def emphasis(mean_K: Float32[Array, " K"], energy_K: Float64[Array, " K"]) -> Emphasis:

@@ -17,7 +17,7 @@ from arfc.codec.kmeans import CODEWORDS
 from arfc.codec.missed import Missed
 from arfc.codec.narrow import ROWS as NARROW_ROWS
 from arfc.codec.offsets import stretches, widened
-from arfc.codec.outside import energy_outside, with_outside
+from arfc.codec.outside import filled_outside
 from arfc.codec.rows import check_vectors
 from arfc.codec.threads import by_threads
 from arfc.codec.token_count import (
@@ -106,13 +106,9 @@ class NestedCodec:
         held_rows = np.sort(order_N[:held_out]) if held_out else fit_rows
         fit_MK = values_NK[np.sort(order_N[held_out : held_out + NARROW_ROWS])]
         held_HK = values_NK[held_rows]
-        spanned = len(values_NK)
-        if spanned < frame.width:  # noise stands for what other rows have outside of the span of these
-            fill = np.random.default_rng([seed, 6])
-            outside = energy_outside(values_NK + frame.mean, fill)
-            energy_K[spanned:] = outside / (frame.width - spanned)
-            fit_MK, held_HK = (
-                with_outside(rows, spanned=spanned, energy=outside, rng=fill) for rows in (fit_MK, held_HK)
+        if len(values_NK) < frame.width:
+            energy_K[len(values_NK) :], (fit_MK, held_HK) = filled_outside(
+                (fit_MK, held_HK), unit_NK=values_NK + frame.mean, rng=np.random.default_rng([seed, 6])
             )
         weights = emphasis(frame.mean, energy_K)
         is_trial = twice and held_out > TRIAL_SHARE * len(order_N)

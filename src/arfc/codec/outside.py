@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from arfc.shapes import Array, Float32, Float64
@@ -23,6 +25,19 @@ def energy_outside(unit_NK: Float32[Array, "N K"], rng: np.random.Generator) -> 
     held_HK = unit_NK[order_N[:held_out]].astype(np.float64)
     outside: Float64[Array, " H"] = np.square(held_HK).sum(axis=1) - np.square(held_HK @ span_KM).sum(axis=1)
     return max(0.0, float(outside.mean()))
+
+
+def filled_outside(
+    samples: Sequence[Float32[Array, "_ K"]], *, unit_NK: Float32[Array, "N K"], rng: np.random.Generator
+) -> tuple[float, list[Float32[Array, "_ K"]]]:
+    """Return the mean square of other rows per dim outside of the span of N rows, and the samples with noise for it.
+
+    The basis is that of the rows: they have nothing in the dims after the first N.
+    """
+    spanned, width = unit_NK.shape
+    energy = energy_outside(unit_NK, rng)
+    filled = [with_outside(rows, spanned=spanned, energy=energy, rng=rng) for rows in samples]
+    return energy / (width - spanned), filled
 
 
 def with_outside(
