@@ -20,7 +20,8 @@ direction, rows of any length. Anyone can make these sets: they come from what P
 - Some things about codes were chosen with a look at rows that ask here ([log.md](log.md)): that a code may name the
   length of what its joint tokens have missed, and that layouts are judged query by query (patches, third layer,
   digits), and, after validation rows of MUGE had said so, how much more errors along strong directions weigh, and
-  narrow tokens of twelve dims (patches, digits, word vectors). Nothing was chosen on all layers and the n-grams.
+  narrow tokens of twelve dims (patches, digits, word vectors); and what stands for the energy outside of the span of
+  few rows, among four ways, on vectors made as all layers and the n-grams are.
 - KLT + bits weighs errors as our codes do, and gains by it.
 - Losing cells stand as they are, and the verdicts name them.
 """
