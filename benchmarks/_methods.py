@@ -22,7 +22,7 @@ from arfc import Compressor
 from arfc.baselines.catalogue import CATALOGUE
 from arfc.compressor import TRAINING_SHARE
 from arfc.config import Config
-from arfc.evaluate.methods import Method, Small, of_codes, of_floats
+from arfc.evaluate.methods import Method, Small, of_codes, of_floats, small_of_codes
 from arfc.rivals import RIVALS, Coded, fitting
 from arfc.rivals.coded import MakesVectors
 from arfc.training import codecs, loop
@@ -213,7 +213,7 @@ def _classic(name: str, x: np.ndarray, *, seed: int) -> Fitted:
             if entry.unit == "dims":
                 vectors = fitted.compress(rows, dims=size)
                 return Small(asked=vectors, stored=vectors)
-            return Small(asked=fitted.project(rows), stored=fitted.compress(rows, bytes=size).decode())
+            return small_of_codes(fitted.project(rows), fitted.compress(rows, bytes=size))
 
         return small
 

@@ -129,9 +129,7 @@ def test_prefixes_of_rows_of_one_length_are_decoded_in_units_of_it(fitted_model,
 
 
 def slow_search(asked, stored, k):
-    scores = (asked / np.linalg.norm(asked, axis=1, keepdims=True)) @ (
-        stored / np.linalg.norm(stored, axis=1, keepdims=True)
-    ).T
+    scores = (asked / np.linalg.norm(asked, axis=1, keepdims=True)) @ stored.T
     ids = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return ids, np.take_along_axis(scores, ids, axis=1)
 
@@ -142,6 +140,8 @@ def test_search_is_exact_over_what_is_stored(opened_model, small_rows, size):
     ids, scores = opened_model.search(small_rows[:20] * 3, stored, k=5)
     values = stored.decode() if "bytes" in size else stored
     asked = opened_model.compress(small_rows[:20], dims=size.get("dims", 24))
+    if "bytes" not in size:
+        values = values / np.linalg.norm(values, axis=1, keepdims=True)
     expected_ids, expected = slow_search(asked.astype(np.float64), values.astype(np.float64), 5)
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     assert (ids == expected_ids).mean() > 0.98  # near ties may change places

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from arfc.errors import RowError, ShapeError, SizeError
-from arfc.scores import cosine_scores, recall_at_k, top_k, unit_rows
+from arfc.scores import cosine_scores, of_one_length, recall_at_k, top_k, unit_rows
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -96,3 +96,19 @@ def test_recall_is_the_share_found_per_query():
 def test_recall_needs_the_same_k():
     with pytest.raises(ShapeError, match=r"found ids must have shape \(2, 3\) like the true ids, got \(2, 4\)"):
         recall_at_k(np.zeros((2, 3), np.int64), np.zeros((2, 4), np.int64))
+
+
+def test_one_length_ranks_by_cosine_as_inner_products_do(rng):
+    rows = (rng.standard_normal((60, 7)) * rng.uniform(0.2, 1, (60, 1))).astype(np.float32)
+    queries = rng.standard_normal((9, 7)).astype(np.float32)
+    made = of_one_length(rows)
+    np.testing.assert_array_equal(made[:, :7], rows)
+    lengths = np.linalg.norm(rows, axis=1)
+    np.testing.assert_allclose(np.linalg.norm(made, axis=1), lengths.max(), rtol=1e-6)
+    expected = unit_rows(queries) @ rows.T / lengths.max()
+    np.testing.assert_allclose(cosine_scores(np.pad(queries, ((0, 0), (0, 1))), made), expected, atol=1e-6)
+    assert (np.argmax(expected, axis=1) != np.argmax(cosine_scores(queries, rows), axis=1)).any()  # lengths count
+
+
+def test_no_rows_are_of_one_length():
+    assert of_one_length(np.empty((0, 3), np.float32)).shape == (0, 4)

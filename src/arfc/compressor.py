@@ -20,6 +20,7 @@ from arfc.io import Features, open_features
 from arfc.io.model_folder import read_model, write_model
 from arfc.model.network import Network
 from arfc.model.steady import by_blocks
+from arfc.scores import unit_rows
 from arfc.search import open_codes, open_compressed, search
 from arfc.sizes import check_bytes, check_one_size, parse_duration, resolve_dims
 from arfc.training.checkpoint import Checkpoints
@@ -182,9 +183,8 @@ class Compressor:
         """
         if isinstance(small, Codes):
             self.network.prepare_decoding()
-            length = np.float32(self.facts["data"]["mean_norm"])
-            rows = range(0, len(small), 8192)
-            decoded = ((i, self.codec.decode(np.asarray(small.packed[i : i + 8192]))) for i in rows)
+            length, rows = np.float32(self.facts["data"]["mean_norm"]), range(0, len(small), 8192)
+            decoded = ((i, unit_rows(self.codec.decode(np.asarray(small.packed[i : i + 8192])))) for i in rows)
             return ((i, by_blocks(self.network.decode_inexact, block) * length) for i, block in decoded)
         if small.width > self.width:
             raise ShapeError(

@@ -24,6 +24,21 @@ def unit_rows(x_ND: Float[Array, "N D"], *, name: str = "rows") -> Float32[Array
     return np.divide(x_ND, length_N[:, None], out=unit_ND, casting="same_kind")  # in float64, rounded once
 
 
+def of_one_length(rows_NK: Float[Array, "N K"]) -> Float32[Array, "N _"]:
+    """Return the rows with one more coordinate, (N, K + 1), that makes all as long as the longest.
+
+    Cosines with queries that have a zero there rank the rows as inner products do: so decoded codes, whose lengths
+    count, can go where rows are compared by cosine.
+
+    Source: Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
+    spaces" (2014).
+    """
+    square_N = np.square(rows_NK, dtype=np.float64).sum(axis=1)
+    rest_N = np.sqrt(square_N.max(initial=0.0) - square_N)
+    rows: Float32[Array, "N _"] = np.concatenate([rows_NK, rest_N[:, None]], axis=1, dtype=np.float32)
+    return rows
+
+
 # The widths of both sides are checked below, by an error a user can read; hence the "_".
 def cosine_scores(queries_QD: Float[Array, "Q D"], rows_ND: Float[Array, "N _"]) -> Float32[Array, "Q N"]:
     """Score every row for every query by the cosine of their angle.

@@ -1,5 +1,7 @@
 """The model's code: prefixes, bytes, row independence, better than the classic code, files, errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,7 +35,7 @@ def others():
     return clustered(np.random.default_rng(2), 700)
 
 
-def tiny_codec(lengths=()):
+def tiny_codec(lengths=(), power=1.0):
     """Two dims, swapped by the basis; one joint token with three codewords that matter; then two narrow tokens.
 
     Their codewords are a grid of 16 times 16 on -1 to 1, the first dim in the high half of the byte, in other units and
@@ -47,6 +49,7 @@ def tiny_codec(lengths=()):
         {
             "basis": np.float32([[0, 1], [1, 0]]),
             "mean": np.float32([0, 0.25]),
+            "power": np.float32([power]),
             "codebooks": codebook[None],
             "emphasis": np.float32([[2, 1], [1, 1]]),
             "lengths": np.float32(lengths),
@@ -93,6 +96,13 @@ def test_golden_vectors():
     np.testing.assert_allclose(back, [unit_about(one) for one in expected], rtol=1e-5)
     first = tiny_codec().decode(np.uint8([[0]]))
     np.testing.assert_allclose(first, [unit_about(np.array([0.5, 0.5]))], rtol=1e-5)
+
+
+def test_golden_vectors_of_half_the_stretch():
+    packed = np.uint8([[0, 0xF0, 0x0F], [1, 0x0F, 0x00], [2, 0x80, 0x08]])
+    whole, half, none = (tiny_codec(power=power).decode(packed)[:, ::-1] - [0, 0.25] for power in (1, 0.5, 0))
+    np.testing.assert_allclose(none[0], [0.5 + 0.6 + 0.045, 0.5 - 0.3 - 0.045], rtol=1e-5)  # the basis swaps the dims
+    np.testing.assert_allclose(half, np.sign(whole) * np.sqrt(whole * none), rtol=1e-5)
 
 
 def test_golden_bytes_and_vectors_with_a_length():
@@ -174,9 +184,9 @@ def test_longer_codes_come_nearer_to_the_vector(codec, others):
 
 def test_the_length_of_a_row_does_not_matter(codec, others):
     assert (codec.encode(8 * others, bytes_per_vector=20) == codec.encode(others, bytes_per_vector=20)).all()
-    np.testing.assert_allclose(
-        np.linalg.norm(codec.decode(codec.encode(others, bytes_per_vector=5)), axis=1), 1, rtol=1e-5
-    )
+    stretched = replace(codec, frame=replace(codec.frame, power=1.0))
+    back = stretched.decode(stretched.encode(others, bytes_per_vector=5))
+    np.testing.assert_allclose(np.linalg.norm(back, axis=1), 1, rtol=1e-5)
 
 
 def test_fit_repeats_under_a_seed(codec, sample):

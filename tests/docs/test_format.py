@@ -132,10 +132,10 @@ def test_unknown_keys_are_ignored(model_folder, fitted_model, small_rows):
     assert np.array_equal(small, fitted_model.compress(small_rows, dims=9))
 
 
-@pytest.mark.parametrize("version", [0, 8, 10, "9", None])
+@pytest.mark.parametrize("version", [0, 9, 11, "10", None])
 def test_other_versions_are_refused(model_folder, version):
     rewrite(model_folder / "model", format_version=version)
-    with pytest.raises(ModelFileError, match="model format version must be 9, got"):
+    with pytest.raises(ModelFileError, match="model format version must be 10, got"):
         Compressor.load("model")
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,12 +11,15 @@ from arfc.codec.codes import check_packed
 from arfc.codec.emphasis import emphasis
 from arfc.codec.frame import Frame
 from arfc.codec.joint import GROUP
+from arfc.codec.lengths import best_power
 from arfc.codec.scalar import ScalarCodec
+from arfc.codec.token_count import judged_sizes
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import check_bytes
 
 ROWS = 16_384
 """Most rows that levels are fitted on."""
+_ROWS_OF_LENGTHS = 2_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,7 +45,13 @@ class ClassicCodec:
         chosen = np.sort(np.random.default_rng([0, 3]).permutation(len(values_NK))[:ROWS])
         early = [(8 * GROUP, weights.first), (2 * 8 * GROUP, weights.later)]
         scalar = ScalarCodec.fit(values_NK[chosen], emphasis_K=weights.fine, early=early)
-        return cls(frame=frame, scalar=scalar)
+        some_nK = values_NK[chosen[:: -(-len(chosen) // _ROWS_OF_LENGTHS)]]
+        if len(some_nK) < 2:
+            return cls(frame=frame, scalar=scalar)
+        sizes = sorted({min(size, scalar.largest_bytes) for size in judged_sizes(frame.width)})
+        packed_nB = scalar.encode(some_nK, bytes_per_vector=max(sizes))
+        decoded = (scalar.decode(packed_nB[:, :size]) for size in sizes)
+        return cls(frame=replace(frame, power=best_power(frame.mean, some_nK, decoded)), scalar=scalar)
 
     @property
     def width(self) -> int:
@@ -63,7 +72,7 @@ class ClassicCodec:
         return self.scalar.encode(self.frame.offsets(vectors_NK), bytes_per_vector=size)
 
     def decode(self, packed_NB: Array) -> Float32[Array, "N K"]:
-        """Return the unit vector each code stands for.
+        """Return the vector each code stands for; its product with a unit query estimates their cosine.
 
         Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
         """

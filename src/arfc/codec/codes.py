@@ -62,7 +62,11 @@ class Codes:
         return Codes(np.ascontiguousarray(self.packed[:, :kept]), self.codec)
 
     def decode(self) -> Float[Array, "N K"]:
-        """Return the vectors the codes stand for."""
+        """Return the vectors the codes stand for: their products with unit queries are scores, larger when nearer.
+
+        Where a code leaves much open its vector is shorter than 1, for a cosine would believe it too much: divide by
+        the lengths only where what codes stand for is compared with each other.
+        """
         return self.codec.decode(self.packed)
 
 

@@ -3,27 +3,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from arfc.codec.basis import eigenbasis
-from arfc.codec.offsets import unit_about
+from arfc.codec.offsets import rows_about, stretches
 from arfc.codec.product import StableProduct
 from arfc.codec.rows import check_vectors, row_norms
-from arfc.errors import RowError
+from arfc.codec.stored import check_floats, taken
+from arfc.errors import ModelFileError, RowError
 from arfc.shapes import Array, Float32, Float64
+
+_ARRAYS = ("basis", "mean", "power")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Frame:
-    """An eigenbasis and a mean; rows count as if their length were 1."""
+    """An eigenbasis and a mean; rows that are coded count as if their length were 1."""
 
     basis: Float32[Array, "K K"]
     """One direction per column, strongest first."""
     mean: Float32[Array, " K"]
     """Mean of unit rows in that basis: what no byte at all predicts."""
+    power: float = 1.0
+    """How far decoded offsets are stretched: to this power of what would make the row a unit vector (`lengths`)."""
 
     @classmethod
     def fit(cls, vectors_NK: Array) -> tuple[Frame, Float32[Array, "N K"], Float64[Array, " K"]]:
@@ -60,8 +66,31 @@ class Frame:
         return offsets_NK
 
     def vectors(self, offsets_NK: Float32[Array, "N K"]) -> Float32[Array, "N K"]:
-        """Return the unit vectors about the mean that offsets stand for."""
-        return self._to_vectors(unit_about(self.mean, offsets_NK))
+        """Return the vectors about the mean that decoded offsets stand for: their products with queries are scores."""
+        return self._to_vectors(rows_about(self.mean, offsets_NK, power=self.power))
+
+    def stretches(self, offsets_NK: Float32[Array, "N K"]) -> Float64[Array, " N"]:
+        """Return by how much `vectors` stretches each of them."""
+        return stretches(self.mean, offsets_NK, power=self.power)
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Return everything the frame is made of, ready for safetensors."""
+        return dict(zip(_ARRAYS, (self.basis, self.mean, np.array([self.power], dtype=np.float32)), strict=True))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Frame:
+        """Build from `to_arrays`' form.
+
+        Raises: ModelFileError when an array is missing, or they do not fit together.
+        """
+        basis_KK, mean_K, power_1 = taken(arrays, _ARRAYS)
+        width = len(mean_K) if mean_K.ndim else 0
+        check_floats(basis_KK, name="basis", shape=(width, width))
+        check_floats(mean_K, name="mean", shape=(width,))
+        check_floats(power_1, name="power", shape=(1,))
+        if not 0 <= power_1[0] <= 1:
+            raise ModelFileError(f"codec power must lie in 0..1, got {power_1[0]:g}; is the file whole?")
+        return cls(basis=basis_KK, mean=mean_K, power=float(power_1[0]))
 
     @cached_property
     def _to_values(self) -> StableProduct:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -13,7 +13,9 @@ import numpy as np
 from arfc.codec.group import Group
 from arfc.codec.kmeans import CODEWORDS
 from arfc.codec.local_search import learn_codebooks, residual_codebooks
+from arfc.codec.stored import check_floats, taken
 from arfc.codec.threads import by_threads
+from arfc.errors import ModelFileError
 from arfc.shapes import Array, Float32, UInt8
 
 LEAST_ROWS = 3 * CODEWORDS
@@ -30,6 +32,7 @@ most as many rows as a codeword has on average (docs/log.md)."""
 LATER_RIDGE = 4.0
 """Ridge of later groups. What shrinks their codewords lowers the squared error and recall alike (docs/log.md)."""
 _BLOCK_ROWS = 512
+_ARRAYS = ("codebooks", "emphasis")
 _TINY = 1e-20
 
 
@@ -162,6 +165,24 @@ class JointTokens:
         for codebook_CP, token_N in zip(self.codebooks, packed_NT.T, strict=False):
             predicted_NP += codebook_CP[token_N]
         return predicted_NP
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Return everything the tokens are made of, ready for safetensors."""
+        return dict(zip(_ARRAYS, (self.codebooks, self.emphasis), strict=True))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], *, dims: int) -> JointTokens:
+        """Build from `to_arrays`' form.
+
+        Raises: ModelFileError when an array is missing, or they do not fit together.
+        """
+        codebooks_TCP, emphasis_2P = taken(arrays, _ARRAYS)
+        tokens = len(codebooks_TCP) if codebooks_TCP.ndim else 0
+        check_floats(codebooks_TCP, name="codebooks", shape=(tokens, CODEWORDS, dims))
+        check_floats(emphasis_2P, name="emphasis", shape=(2, dims))
+        if (emphasis_2P <= 0).any():
+            raise ModelFileError("codec emphasis must be above 0 in every dim, it is not; is the file whole?")
+        return cls(codebooks=codebooks_TCP, emphasis=emphasis_2P)
 
     @cached_property
     def _groups(self) -> list[Group]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arfc.codec.narrow import NarrowTokens
+from arfc.codec.stored import taken
 from arfc.errors import ModelFileError
 from arfc.shapes import Array, Float32, Float64, UInt8
 
@@ -101,9 +102,7 @@ class Missed:
 
         Raises: ModelFileError when an array is missing, or they do not fit together.
         """
-        if "lengths" not in arrays:
-            raise ModelFileError("codec must hold the array 'lengths', it is missing; is the file whole?")
-        lengths_L = np.asarray(arrays["lengths"])
+        (lengths_L,) = taken(arrays, ["lengths"])
         if lengths_L.shape not in ((0,), (LENGTHS,)) or lengths_L.dtype != np.float32:
             raise ModelFileError(
                 f"codec lengths must be float32 of shape (0,) or ({LENGTHS},), got {lengths_L.dtype} of shape "

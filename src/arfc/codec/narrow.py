@@ -13,6 +13,7 @@ import numpy as np
 
 from arfc.codec.kmeans import CODEWORDS, assign, cluster_sums, grow_codebook, more_rounds
 from arfc.codec.product import StableProduct
+from arfc.codec.stored import taken
 from arfc.codec.threads import by_threads
 from arfc.errors import ModelFileError
 from arfc.shapes import Array, Float32, Int, Int32, UInt8
@@ -135,12 +136,7 @@ class NarrowTokens:
 
         Raises: ModelFileError when an array is missing, or they do not fit together.
         """
-        missing = [name for name in _ARRAYS if name not in arrays]
-        if missing:
-            raise ModelFileError(
-                f"codec must hold the arrays {list(_ARRAYS)}, {missing} is missing; is the file whole?"
-            )
-        dims_TW, scale_TW, stretch_TW, codebooks_SCW = (np.asarray(arrays[name]) for name in _ARRAYS)
+        dims_TW, scale_TW, stretch_TW, codebooks_SCW = taken(arrays, _ARRAYS)
         _check_arrays(dims_TW, scale_TW, stretch_TW, codebooks_SCW, width=width)
         return cls(width=width, dims=dims_TW, scale=scale_TW, stretch=stretch_TW, codebooks=codebooks_SCW)
 

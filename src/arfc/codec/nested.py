@@ -13,10 +13,10 @@ from arfc.codec.codes import check_packed
 from arfc.codec.emphasis import Emphasis, emphasis
 from arfc.codec.frame import Frame
 from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
-from arfc.codec.kmeans import CODEWORDS
+from arfc.codec.lengths import best_power
 from arfc.codec.missed import Missed
 from arfc.codec.narrow import ROWS as NARROW_ROWS
-from arfc.codec.offsets import stretches, widened
+from arfc.codec.offsets import widened
 from arfc.codec.outside import filled_outside
 from arfc.codec.rows import check_vectors
 from arfc.codec.threads import by_threads
@@ -29,7 +29,6 @@ from arfc.codec.token_count import (
     layouts,
     token_choices,
 )
-from arfc.errors import ModelFileError
 from arfc.scores import unit_rows
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import check_bytes
@@ -55,7 +54,6 @@ ROWS_PER_TOKEN = 100
 """Fewest rows that a token's 256 codewords are fitted on: more tokens would know the rows by heart, not their kind."""
 _TINY = 1e-20
 _DECODED_ROWS = 512  # a block of wide rows stays in the cache
-_ARRAYS = ("basis", "mean", "codebooks", "emphasis")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,7 +69,7 @@ class NestedCodec:
     """
 
     frame: Frame
-    """Eigenbasis and mean."""
+    """Eigenbasis, mean, and how far what codes say beside it is stretched."""
     joint: JointTokens
     missed: Missed
     """Fitted on what mean and joint tokens missed."""
@@ -130,13 +128,14 @@ class NestedCodec:
             )
         made = _Made(frame, joint, weights, fit_MK, held_HK, seed)
         if joint.tokens == 0:
-            return made.codec(Layout(0, with_length=False))
+            codec = made.codec(Layout(0, with_length=False))
+            return made.with_best_power(codec) if held_out else codec
         if judge is None:
             held_out_HK = check_vectors(vectors_NK)[held_rows]
             chosen = max(layouts(joint.tokens), key=made.judge_of_halves(held_out_HK))
         else:
             chosen = max(layouts(joint.tokens), key=lambda layout: judge(made.codec(layout, longest=JUDGED_BYTES)))
-        codec = made.codec(chosen)
+        codec = made.with_best_power(made.codec(chosen))
         if not is_trial or not codec.joint.tokens:
             return codec
         anew = JointTokens.fit(
@@ -171,7 +170,11 @@ class NestedCodec:
         Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows), SizeError (bytes outside 1..largest_bytes).
         """
         size = check_bytes(bytes_per_vector, largest=self.largest_bytes)
-        values_NK = self.frame.offsets(vectors_NK)
+        return self._encoded(self.frame.offsets(vectors_NK), size, known_NT)
+
+    def _encoded(
+        self, values_NK: Float32[Array, "N K"], size: int, known_NT: UInt8[Array, "N T"] | None
+    ) -> UInt8[Array, "N B"]:
         tokens = min(size, self.joint.tokens)
         if known_NT is None:
             known_NT = self.joint.encode(_strong(values_NK), tokens=tokens)
@@ -182,7 +185,7 @@ class NestedCodec:
         return np.concatenate([packed_NT, self.missed.encode(missed_NK, bytes_per_vector=size - tokens)], axis=1)
 
     def decode(self, packed_NB: Array) -> Float32[Array, "N K"]:
-        """Return the unit vector each code stands for.
+        """Return the vector each code stands for; its product with a unit query estimates their cosine.
 
         Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
         """
@@ -192,16 +195,15 @@ class NestedCodec:
         )
 
     def stretches(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, " N"]:
-        """Return by how much decoding stretches what each code says beside the mean, to make the row a unit vector."""
+        """Return by how much decoding stretches what each code says beside the mean."""
         stretch_N = by_threads(
-            lambda block_nB: stretches(self.frame.mean, self._offsets(block_nB)), packed_NB, block_rows=_DECODED_ROWS
+            lambda block_nB: self.frame.stretches(self._offsets(block_nB)), packed_NB, block_rows=_DECODED_ROWS
         )
         return stretch_N.astype(np.float32)
 
     def to_arrays(self) -> dict[str, Array]:
         """Return everything the codec is made of, ready for safetensors."""
-        own = {"basis": self.frame.basis, "mean": self.frame.mean}
-        return own | {"codebooks": self.joint.codebooks, "emphasis": self.joint.emphasis} | self.missed.to_arrays()
+        return self.frame.to_arrays() | self.joint.to_arrays() | self.missed.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> NestedCodec:
@@ -209,33 +211,9 @@ class NestedCodec:
 
         Raises: ModelFileError when an array is missing, or they do not fit together.
         """
-        missing = [name for name in _ARRAYS if name not in arrays]
-        if missing:
-            raise ModelFileError(
-                f"codec must hold the arrays {list(_ARRAYS)}, {missing} is missing; is the file whole?"
-            )
-        own = {name: np.asarray(arrays[name]) for name in _ARRAYS}
-        width = len(own["mean"]) if own["mean"].ndim else 0
-        dims = min(width, JOINT_DIMS)
-        tokens = len(own["codebooks"]) if own["codebooks"].ndim else 0
-        shapes = {
-            "basis": (width, width),
-            "mean": (width,),
-            "codebooks": (tokens, CODEWORDS, dims),
-            "emphasis": (2, dims),
-        }
-        for name, shape in shapes.items():
-            array = own[name]
-            if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
-                raise ModelFileError(
-                    f"codec {name} must be finite float32 of shape {shape}, got {array.dtype} of shape {array.shape}; "
-                    "is the file whole?"
-                )
-        if (own["emphasis"] <= 0).any():
-            raise ModelFileError("codec emphasis must be above 0 in every dim, it is not; is the file whole?")
-        joint = JointTokens(codebooks=own["codebooks"], emphasis=own["emphasis"])
-        missed = Missed.from_arrays(arrays, width=width)
-        return cls(frame=Frame(basis=own["basis"], mean=own["mean"]), joint=joint, missed=missed)
+        frame = Frame.from_arrays(arrays)
+        joint = JointTokens.from_arrays(arrays, dims=min(frame.width, JOINT_DIMS))
+        return cls(frame=frame, joint=joint, missed=Missed.from_arrays(arrays, width=frame.width))
 
     def _offsets(self, packed_NB: UInt8[Array, "N B"]) -> Float32[Array, "N K"]:
         """Return what codes say beside the mean."""
@@ -278,6 +256,13 @@ class _Made:
             rng=np.random.default_rng([self._seed, 5]),
         )
         return NestedCodec(frame=self._frame, joint=joint, missed=rest)
+
+    def with_best_power(self, codec: NestedCodec) -> NestedCodec:
+        """Return the codec with the lengths of decoded rows that serve the held-out rows best."""
+        sizes = judged_sizes(codec.width)
+        packed_HB = codec._encoded(self._held_HK, max(sizes), self._held_HT)
+        power = best_power(codec.frame.mean, self._held_HK, (codec._offsets(packed_HB[:, :size]) for size in sizes))
+        return replace(codec, frame=replace(codec.frame, power=power))
 
     def judge_of_halves(self, vectors_HK: Float32[Array, "H K"]) -> Callable[[Layout], float]:
         """Return what scores a layout by the held-out rows: half of them are for the fit, the others ask and answer."""

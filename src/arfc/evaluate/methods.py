@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from arfc.baselines import Int8, Klt, KltCodec, Truncation
-from arfc.codec import ClassicCodec, Codes
-from arfc.scores import unit_rows
+from arfc.codec import ClassicCodec, Codes, NestedCodec
+from arfc.scores import of_one_length, unit_rows
 from arfc.shapes import Array, Float, Float32
 
 if TYPE_CHECKING:
@@ -44,12 +46,23 @@ def of_floats(compress: Callable[[Array], Array]) -> Method:
     return apply
 
 
+def small_of_codes(asked_MK: Float[Array, "M K"], codes: Codes) -> Small:
+    """Return floats that ask for decoded codes, in a form in which the cosines of the two rank as scores do.
+
+    Scores of our own codecs are inner products, for they know how long a decoded row should be. What others decode has
+    lengths that mean nothing.
+    """
+    if not isinstance(codes.codec, NestedCodec | ClassicCodec):
+        return Small(asked=asked_MK, stored=codes.decode())
+    return Small(asked=np.pad(asked_MK, ((0, 0), (0, 1))), stored=of_one_length(codes.decode()))
+
+
 def of_codes(project: Callable[[Array], Array], compress: Callable[[Array], Codes]) -> Method:
     """Return the method that keeps the first bytes of what `compress` makes; queries are floats, from `project`."""
 
     def apply(rows_MD: Array) -> Callable[[int], Small]:
         asked_MK, codes = project(rows_MD), compress(rows_MD)
-        return lambda size: Small(asked=asked_MK, stored=codes.truncate(bytes=size).decode())
+        return lambda size: small_of_codes(asked_MK, codes.truncate(bytes=size))
 
     return apply
 

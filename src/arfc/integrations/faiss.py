@@ -28,9 +28,10 @@ def build_index(rows: object, *, factory: str = "Flat", ids: object = None) -> A
     """Return a faiss index of compressed vectors, or of what Codes stand for, with their ids.
 
     `rows` are compressed vectors (N, K) of any size, as an array or a file, or Codes, which are decoded to full width,
-    block by block. `factory` is any index that faiss builds from a string. Rows go in
-    at length 1 and are compared by inner product, so that scores are cosines. `ids` are whole numbers (N,); without
-    them rows are numbered from 0. faiss saves and loads the index itself, with `write_index` and `read_index`.
+    block by block. `factory` is any index that faiss builds from a string. Vectors go in at length 1, what Codes stand
+    for as it is, and all are compared by inner product: scores are cosines, or what codes say of them. `ids` are whole
+    numbers (N,); without them rows are numbered from 0. faiss saves and loads the index itself, with `write_index` and
+    `read_index`.
 
     Raises: ConfigError for a factory string that faiss refuses; DtypeError, ShapeError, RowError, InputError for ids
     or rows that can't be used; MissingExtraError.
@@ -63,7 +64,7 @@ def build_index(rows: object, *, factory: str = "Flat", ids: object = None) -> A
                 "try 'Flat'"
             ) from None
     named = index if isinstance(index, faiss.IndexIDMap) else faiss.IndexIDMap(index)
-    for start, block_nK in _unit_blocks(source):
+    for start, block_nK in _scored_blocks(source):
         named.add_with_ids(block_nK, ids_N[start : start + len(block_nK)])
     return named
 
@@ -97,8 +98,8 @@ def search_index(
 def build_token_index(codes: Codes, *, ids: object = None) -> Any:
     """Return a faiss index that holds codes as they are: B bytes per row, and nothing else.
 
-    It is a residual quantiser whose codebooks are the model's. faiss adds codewords and can't stretch the sum to length
-    1, as `Codes.decode` does, so what it finds by itself is a shortlist; `search_token_index` scores it as stored.
+    It is a residual quantiser whose codebooks are the model's. faiss adds codewords and can't stretch the sum, as
+    `Codes.decode` does, so what it finds by itself is a shortlist; `search_token_index` scores it as stored.
 
     Raises: SizeError when the codes are longer than the model's joint tokens; DtypeError, ShapeError for ids;
     MissingExtraError.
@@ -192,14 +193,14 @@ def _checked_ids(ids: object, count: int) -> Int64[Array, " N"]:
     return ids_N.astype(np.int64)
 
 
-def _unit_blocks(source: Codes | Features) -> Iterator[tuple[int, Float32[Array, "n K"]]]:
-    """Yield (first row, block of rows of length 1)."""
+def _scored_blocks(source: Codes | Features) -> Iterator[tuple[int, Float32[Array, "n K"]]]:
+    """Yield (first row, block of rows whose products with unit queries are scores)."""
     if isinstance(source, Features):
         for start, block_nK in source.chunks(_ROWS_PER_BLOCK):
             yield start, unit_rows(block_nK)
     else:
         for start in range(0, len(source), _ROWS_PER_BLOCK):
-            yield start, unit_rows(source.codec.decode(np.asarray(source.packed[start : start + _ROWS_PER_BLOCK])))
+            yield start, source.codec.decode(np.asarray(source.packed[start : start + _ROWS_PER_BLOCK]))
 
 
 def _sample(source: Codes | Features, count: int) -> Float32[Array, "n K"]:
@@ -207,4 +208,4 @@ def _sample(source: Codes | Features, count: int) -> Float32[Array, "n K"]:
     rows_n = np.sort(np.random.default_rng(0).permutation(count)[:TRAIN_ROWS])
     if isinstance(source, Features):
         return unit_rows(source.take(rows_n))
-    return unit_rows(source.codec.decode(np.asarray(source.packed[rows_n])))
+    return source.codec.decode(np.asarray(source.packed[rows_n]))

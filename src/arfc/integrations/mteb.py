@@ -11,6 +11,7 @@ from arfc.codec import Codes
 from arfc.compressor import Compressor
 from arfc.errors import MissingExtraError, SizeError
 from arfc.integrations.model_id import fingerprint
+from arfc.scores import unit_rows
 from arfc.shapes import Array, Float32
 from arfc.sizes import check_bytes, resolve_dims
 
@@ -24,7 +25,7 @@ class SizedEncoder:
     With `dims` queries and corpus are compressed alike. With `bytes` the corpus is coded and decoded, and queries stay
     float at full width, as `Compressor.search` has it; tasks without queries (clustering, similarity) see decoded codes
     alone. The compressor is fitted beforehand, so nothing depends on the batch or the side a text comes from. Scores
-    are cosines.
+    are cosines, or what codes of the corpus say of them (`Codes.decode`).
     """
 
     def __init__(self, encoder: Any, model: Compressor, *, dims: int | None = None, bytes: int | None = None) -> None:
@@ -61,22 +62,23 @@ class SizedEncoder:
         encoded = self.encoder.encode(inputs, prompt_type=prompt_type, **options)
         x_ND = _as_array(encoded)
         if self._bytes is None or prompt_type == PromptType.query:
-            return np.asarray(self.model.compress(x_ND, dims=self._dims))
+            return unit_rows(np.asarray(self.model.compress(x_ND, dims=self._dims)))
         codes = self.model.compress(x_ND, bytes=self._bytes)
         assert isinstance(codes, Codes)
-        return np.asarray(codes.decode())
+        decoded_NK = np.asarray(codes.decode())
+        return decoded_NK if prompt_type == PromptType.document else unit_rows(decoded_NK)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
-        """Return the cosine of every pair, (N, N')."""
-        from mteb.similarity_functions import cos_sim
+        """Return the score of every pair, (N, N'): rows have length 1 where it is a cosine."""
+        from mteb.similarity_functions import dot_score
 
-        return cos_sim(embeddings1, embeddings2)
+        return dot_score(embeddings1, embeddings2)
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Any:
-        """Return the cosine of row i of one with row i of the other, (N,)."""
-        from mteb.similarity_functions import pairwise_cos_sim
+        """Return the score of row i of one with row i of the other, (N,)."""
+        from mteb.similarity_functions import pairwise_dot_score
 
-        return pairwise_cos_sim(embeddings1, embeddings2)
+        return pairwise_dot_score(embeddings1, embeddings2)
 
 
 def _check_mteb() -> None:

@@ -18,7 +18,7 @@ from arfc.errors import ModelFileError
 from arfc.io.folder import folder_writer
 from arfc.io.output import CONFIG_NAME, FORMAT
 
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 TENSORS_NAME = "model.safetensors"
 REQUIRED: dict[str, type] = {
     "width": int,

@@ -24,8 +24,9 @@ def exact_search(
 ) -> tuple[Int64[Array, "Q {k}"], Float32[Array, "Q {k}"]]:
     """Return ids and cosines of the `k` rows nearest to each query, best first, the lower id first among equals.
 
-    `queries` and `rows` are anything `open_features` takes; `rows` may be Codes too, decoded block by block. Memory is
-    flat in the number of rows. `only` names the rows that are searched, ascending (`chosen_rows`).
+    `queries` and `rows` are anything `open_features` takes; `rows` may be Codes too, decoded block by block, whose
+    products with unit queries estimate the cosines. Memory is flat in the number of rows. `only` names the rows that
+    are searched, ascending (`chosen_rows`).
 
     Raises: SizeError when k is not in 1..M; ShapeError when the widths differ; DtypeError, RowError for rows or queries
     that cannot be scored.
@@ -40,9 +41,10 @@ def exact_search(
     best = [(np.empty((len(block), 0), np.int64), np.empty((len(block), 0), np.float32)) for block in blocks]
     for ids_n, block_nD in _row_blocks(source, only):
         check_widths(blocks[0], block_nD)
-        unit_nD = unit_rows(_same_height(block_nD, whole=n_rows > _ROWS_PER_BLOCK))
+        whole_nD = _same_height(block_nD, whole=n_rows > _ROWS_PER_BLOCK)
+        scored_nD = whole_nD if isinstance(source, Codes) else unit_rows(whole_nD)
         for place, block_QD in enumerate(blocks):
-            scores_Qn = (block_QD @ unit_nD.T)[:, : len(block_nD)]
+            scores_Qn = (block_QD @ scored_nD.T)[:, : len(block_nD)]
             best[place] = _better(*best[place], ids_n, scores_Qn, k=k)
     return np.concatenate([ids for ids, _ in best]), np.concatenate([scores for _, scores in best])
 

@@ -60,7 +60,7 @@ def shortlist_search(
     found_QS = scan(codes.packed, tables_QBC, factors_FM, tokens=codec.joint.tokens, keep=keep, only=only)
     ids_Qk, scores_Qk = np.empty((len(unit_QK), k), np.int64), np.empty((len(unit_QK), k), np.float32)
     for query, ids_S in enumerate(np.sort(found_QS, axis=1)):
-        rows_SK = unit_rows(codec.decode(np.asarray(codes.packed[ids_S])))
+        rows_SK = codec.decode(np.asarray(codes.packed[ids_S]))
         place_1k, scores_Qk[query : query + 1] = top_k(unit_QK[query : query + 1] @ rows_SK.T, k)
         ids_Qk[query] = ids_S[place_1k[0]]
     return ids_Qk, scores_Qk

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from arfc.codec import ClassicCodec, NestedCodec
+from arfc.codec.lengths import POWERS
 from arfc.codec.token_count import Order, judged_sizes
 from arfc.model.network import Network
 from arfc.scores import unit_rows
@@ -65,8 +67,9 @@ def fit_codecs(
     """Fit codecs on fit rows of all modalities: the model's own, and KLT + bits to compare it with.
 
     The number of joint tokens of the model's own is the one that keeps most of the order of near validation rows, with
-    pairs of those on the other side, or, with labels alone, has the best validation score, mean over short sizes. Only
-    without a budget are codebooks of few rows fitted twice.
+    pairs of those on the other side, or, with labels alone, has the best validation score, mean over short sizes. With
+    either the lengths of decoded rows are those with the best such score. Only without a budget are codebooks of few
+    rows fitted twice.
     """
     entities_ND = task.fit.entities
     most = QUICK_CODEC_ROWS if run.interrupted else CODEC_ROWS
@@ -85,6 +88,9 @@ def fit_codecs(
         pace=pace,
         judge=None if run.interrupted else judge,
     )
+    if task.supervised:  # queries then ask for other rows than their nearest
+        choices = [replace(ours, frame=replace(ours.frame, power=power)) for power in POWERS]
+        ours = choices[0] if run.interrupted else max(choices, key=_score_judge(network, task))
     return ours, ClassicCodec.fit(klt_ND.numpy())
 
 

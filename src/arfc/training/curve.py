@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from arfc.codec import ClassicCodec, NestedCodec
 from arfc.model.network import Network
+from arfc.scores import of_one_length
 from arfc.sizes import byte_ladder, float_ladder
 from arfc.training.corrections import compress_blocks
 from arfc.training.recall import means
@@ -61,8 +63,9 @@ def coded_scores(
 ) -> dict[int, float]:
     """Return the score per number of bytes: the vectors of `task.scored`, whole, ask for their decoded codes."""
     packed = [codec.encode(full.numpy(), bytes_per_vector=max(sizes)) for full in vectors]
+    asked, width = [functional.pad(full, (0, 1)) for full in vectors], task.width + 1
     scores = {}
     for size in sizes:
-        decoded = [torch.from_numpy(codec.decode(codes[:, :size])) for codes in packed]
-        scores[size] = means(task.hits(vectors, decoded, sizes=(task.width,)))[task.width]
+        decoded = [torch.from_numpy(of_one_length(codec.decode(codes[:, :size]))) for codes in packed]
+        scores[size] = means(task.hits(asked, decoded, sizes=(width,)))[width]
     return scores

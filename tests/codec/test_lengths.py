@@ -1,0 +1,59 @@
+"""How far decoded rows are stretched: what serves rows that were held out."""
+
+import numpy as np
+import pytest
+
+from arfc.codec import ClassicCodec, NestedCodec
+from arfc.codec.lengths import POWERS, best_power
+from arfc.codec.offsets import rows_about
+from arfc.scores import recall_at_k, top_k, unit_rows
+
+
+def recall(rows, decoded):
+    """Return recall@10 of float rows among rows that were decoded, themselves left out."""
+    found = []
+    for stored in (rows, decoded):
+        scores = rows @ stored.T
+        np.fill_diagonal(scores, -np.inf)
+        found.append(top_k(scores, 10)[0])
+    return recall_at_k(*found).mean()
+
+
+def pairs_of_twins(rng, count=300, dims=40):
+    """Rows of which each has one that is nearly equal, and no other near it."""
+    rows = rng.standard_normal((count, dims))
+    return unit_rows(np.concatenate([rows, rows + 0.01 * rng.standard_normal(rows.shape)]).astype(np.float32))
+
+
+@pytest.mark.parametrize("missed", [0.3, 0.6])
+def test_it_is_the_power_with_the_best_recall(missed):
+    rng = np.random.default_rng(0)
+    for rows in (unit_rows(rng.standard_normal((600, 40)).astype(np.float32) + 0.3), pairs_of_twins(rng)):
+        mean = rows.mean(axis=0)
+        decoded = ((rows - mean) * rng.uniform(missed, 1, (len(rows), 1))).astype(np.float32)
+        decoded += missed * rng.standard_normal(rows.shape, dtype=np.float32) / np.sqrt(40)
+        chosen = best_power(mean, rows - mean, [decoded])
+        kept = {power: recall(rows, rows_about(mean, decoded, power=power)) for power in POWERS}
+        assert kept[chosen] == max(kept.values()) and len(set(kept.values())) > 1
+
+
+def test_exact_offsets_keep_the_whole_stretch():
+    rows = unit_rows(np.random.default_rng(1).standard_normal((200, 8)).astype(np.float32))
+    mean = rows.mean(axis=0)
+    assert best_power(mean, rows - mean, [rows - mean]) == 1
+
+
+def test_two_rows_are_enough():
+    rows = np.eye(2, 4, dtype=np.float32)
+    assert best_power(rows.mean(axis=0), rows - rows.mean(axis=0), [rows - rows.mean(axis=0)]) in POWERS
+
+
+@pytest.mark.parametrize("kind", [NestedCodec, ClassicCodec])
+def test_decoded_rows_are_shorter_where_less_is_said(kind):
+    """Rows far from each other: no query has what the code of a row leaves open."""
+    rows = np.random.default_rng(2).standard_normal((3000, 128)) * np.geomspace(1, 0.2, 128)
+    codec = kind.fit(rows)
+    assert codec.frame.power < 1
+    packed = codec.encode(rows, bytes_per_vector=64)
+    lengths = [np.linalg.norm(codec.decode(packed[:, :size]), axis=1).mean() for size in (4, 16, 64)]
+    assert lengths[0] < lengths[1] < lengths[2] < 1.01
