@@ -196,6 +196,8 @@ def test_a_tensor_that_is_unknown_is_refused(model_folder, name):
     ("name", "spoil"),
     [
         ("network.klt.basis", lambda array: array[:-1]),
+        ("codec.power", lambda array: array + 1.5),
+        ("codec.power", lambda array: array * np.nan),
         ("codec.narrow_scale", lambda array: -array),
         ("codec.narrow_stretch", lambda array: array[:, 1:]),
         ("codec.narrow_codebooks", lambda array: array * np.nan),

@@ -90,8 +90,9 @@ class NestedCodec:
 
         `judge` scores a codec, the more the better. Without one the choice is made on held-out rows of the sample, by
         the order of their own neighbours, mean over short codes. Few rows get no joint tokens: 256 codewords need
-        more. `rounds` and `pace` are as in `JointTokens.fit`. `twice` lets a trial choose where rows are few, and fits
-        the codebooks again on all of them; with little time, one whole fit is better than two short ones.
+        more. How far decoded rows are stretched is chosen by held-out rows in any case. `rounds` and `pace` are as in
+        `JointTokens.fit`. `twice` lets a trial choose where rows are few, and fits the codebooks again on all of them;
+        with little time, one whole fit is better than two short ones.
 
         Raises: ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
