@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from arfc.codec import ClassicCodec, NestedCodec
+from arfc.codec import ClassicCodec, NestedCodec, nested
 from arfc.codec.lengths import POWERS, best_power
 from arfc.codec.offsets import rows_about
 from arfc.scores import recall_at_k, top_k, unit_rows
@@ -57,3 +57,15 @@ def test_decoded_rows_are_shorter_where_less_is_said(kind):
     packed = codec.encode(rows, bytes_per_vector=64)
     lengths = [np.linalg.norm(codec.decode(packed[:, :size]), axis=1).mean() for size in (4, 16, 64)]
     assert lengths[0] < lengths[1] < lengths[2] < 1.01
+
+
+def test_rows_that_ask_come_from_all_of_a_sorted_sample(monkeypatch):
+    rows = np.random.default_rng(3).standard_normal((3000, 8)).astype(np.float32)
+    rows[:, 0] = 3 + np.linspace(0, 9, len(rows))
+    asked = []
+    monkeypatch.setattr(nested, "best_power", lambda mean, offsets, decoded: asked.append(offsets) or 1.0)
+    codec = NestedCodec.fit(rows, rounds=0)
+    turned = codec.frame.basis @ (asked[0][:300] + codec.frame.mean).T  # unit rows, whose first entry rises
+    whole = unit_rows(rows)[:, 0]
+    quarters = np.histogram(turned[0], np.quantile(whole, [0, 0.25, 0.5, 0.75, 1]))[0]
+    assert quarters.min() > 40

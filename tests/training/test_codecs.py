@@ -146,3 +146,21 @@ def test_with_a_budget_codebooks_are_fitted_once(parts, monkeypatch):
     for budget_s in (float("inf"), 1e6):
         fit_codecs(*parts, seed=0, run=Run(config=TrainConfig()), budget_s=budget_s)
     assert [options["twice"] for options in asked if "twice" in options] == [True, False]
+
+
+@pytest.mark.parametrize("supervision", ["pairs", "labels"])
+@pytest.mark.parametrize("wanted", [1.0, 0.5])
+def test_with_supervision_the_validation_score_chooses_how_long_decoded_rows_are(
+    make_task, monkeypatch, supervision, wanted
+):
+    task, network = make_task(**{supervision: True})
+
+    def scores(task, vectors, packed, codec, sizes):
+        assert [len(codes) for codes in packed] == [len(unit) for unit in task.scored]
+        return dict.fromkeys(sizes, float(codec.frame.power == wanted))
+
+    monkeypatch.setattr("arfc.training.codecs.scores_of_packed", scores)
+    run = Run(config=TrainConfig())
+    assert fit_codecs(network, task, seed=0, run=run, budget_s=float("inf"))[0].frame.power == wanted
+    run.interrupted = True  # no time to ask: they have length 1
+    assert fit_codecs(network, task, seed=0, run=run, budget_s=float("inf"))[0].frame.power == 1

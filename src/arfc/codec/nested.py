@@ -102,7 +102,7 @@ class NestedCodec:
         held_out = min(MOST_HELD_OUT_ROWS, int(HELD_OUT_SHARE * len(order_N)))
         held_out = held_out if held_out >= LEAST_HELD_OUT_ROWS else 0
         fit_rows = np.sort(order_N[held_out : held_out + FIT_ROWS])
-        held_rows = np.sort(order_N[:held_out]) if held_out else fit_rows
+        held_rows = order_N[:held_out] if held_out else fit_rows  # in no order, for some of them are asked
         fit_MK = values_NK[np.sort(order_N[held_out : held_out + NARROW_ROWS])]
         held_HK = values_NK[held_rows]
         if len(values_NK) < frame.width:

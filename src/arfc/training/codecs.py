@@ -18,7 +18,7 @@ from arfc.model.network import Network
 from arfc.scores import unit_rows
 from arfc.shapes import Array, Float32, UInt8
 from arfc.training.corrections import compress_blocks
-from arfc.training.curve import coded_scores
+from arfc.training.curve import coded_scores, scores_of_packed
 from arfc.training.loop import Run
 from arfc.training.recall import distinct
 from arfc.training.task import Task
@@ -89,9 +89,21 @@ def fit_codecs(
         judge=None if run.interrupted else judge,
     )
     if task.supervised:  # queries then ask for other rows than their nearest
-        choices = [replace(ours, frame=replace(ours.frame, power=power)) for power in POWERS]
-        ours = choices[0] if run.interrupted else max(choices, key=_score_judge(network, task))
+        power = POWERS[0] if run.interrupted else _best_power(network, task, ours)
+        ours = replace(ours, frame=replace(ours.frame, power=power))
     return ours, ClassicCodec.fit(klt_ND.numpy())
+
+
+def _best_power(network: Network, task: Task, codec: NestedCodec) -> float:
+    """Return how far decoded rows should be stretched by the validation score."""
+    scored, sizes = [_full(network, unit_ND) for unit_ND in task.of_codes.scored], judged_sizes(network.width)
+    packed = [codec.encode(full.numpy(), bytes_per_vector=max(sizes)) for full in scored]
+
+    def score(power: float) -> float:
+        stretched = replace(codec, frame=replace(codec.frame, power=power))
+        return float(np.mean(list(scores_of_packed(task.of_codes, scored, packed, stretched, sizes).values())))
+
+    return max(POWERS, key=score)
 
 
 def _score_judge(network: Network, task: Task) -> Judge:

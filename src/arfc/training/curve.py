@@ -13,6 +13,7 @@ from torch.nn import functional
 from arfc.codec import ClassicCodec, NestedCodec
 from arfc.model.network import Network
 from arfc.scores import of_one_length
+from arfc.shapes import Array
 from arfc.sizes import byte_ladder, float_ladder
 from arfc.training.corrections import compress_blocks
 from arfc.training.recall import means
@@ -63,6 +64,13 @@ def coded_scores(
 ) -> dict[int, float]:
     """Return the score per number of bytes: the vectors of `task.scored`, whole, ask for their decoded codes."""
     packed = [codec.encode(full.numpy(), bytes_per_vector=max(sizes)) for full in vectors]
+    return scores_of_packed(task, vectors, packed, codec, sizes)
+
+
+def scores_of_packed(
+    task: Task, vectors: list[Tensor], packed: list[Array], codec: NestedCodec | ClassicCodec, sizes: Sequence[int]
+) -> dict[int, float]:
+    """Return the same for codes that were made before."""
     asked, width = [functional.pad(full, (0, 1)) for full in vectors], task.width + 1
     scores = {}
     for size in sizes:
