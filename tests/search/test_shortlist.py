@@ -61,8 +61,8 @@ def test_codes_with_a_length_lose_no_more():
     rng = np.random.default_rng(6)
     spread = np.where(np.arange(5200) % 2, 0.5, 0.05)[:, None]
     x = rng.standard_normal((40, 24))[rng.integers(40, size=5200)] + spread * rng.standard_normal((5200, 24))
-    codec = NestedCodec.fit(x[:3000].astype(np.float32), rounds=5)
-    assert codec.missed.length_bytes
+    codec = NestedCodec.fit(x[:3000].astype(np.float32), rounds=5, judge=lambda codec: codec.missed.length_bytes)
+    assert codec.missed.length_bytes and codec.joint.tokens
     queries, codes = x[5000:].astype(np.float32), Codes(codec.encode(x[3000:5000], bytes_per_vector=16), codec)
     for only in (None, np.arange(0, 2000, 3)):
         exact_ids, _ = exact_search(queries, codes, k=10, only=only)

@@ -22,13 +22,14 @@ def best_power(
 ) -> float:
     """Return the power of the stretch with which rows find most of their nearest among their own codes.
 
-    `offsets_HK` are those of held-out rows, and `decoded` what codes of theirs say, one array per size that counts.
+    `offsets_HK` are those of held-out rows, and `decoded` what codes of theirs say, one array per size that counts: the
+    nearest one and the nearest ten, mean of both, over all sizes.
 
     What a code leaves open, a query has none of in the mean: so a row's score is best guessed without any stretch. But
     it is near rows that ask for a row in earnest, and they do have what its code leaves open. Stretched in full, rows
-    that are coded badly come up in answers to which they don't belong; not at all, they are missed where they do.
-    Where most rows have near ones, such as patches of one sky, the first hardly happens; hashed words, which have none,
-    are served best by a quarter (docs/log.md).
+    that are coded badly come up in answers to which they don't belong; not at all, they are missed where they do. The
+    nearer the rows that are sought, the more it is the second that counts: by the nearest ten alone, the nearest one
+    would be lost too often (docs/log.md).
 
     Source: our choice.
     """
@@ -48,5 +49,5 @@ def best_power(
         stretch_H = stretches(mean_K, decoded_HK)
         for place, power in enumerate(POWERS):
             found_Qk = nearest(product_QH * (stretch_H**power).astype(np.float32))
-            kept_P[place] += recall_at_k(true_Qk, found_Qk).mean()
+            kept_P[place] += sum(recall_at_k(true_Qk[:, :few], found_Qk[:, :few]).mean() for few in (1, k))
     return POWERS[int(kept_P.argmax())]
