@@ -44,8 +44,8 @@ def test_what_codes_of_images_keep(said, measured):
         return f"{ours:.3f}"[1:], best, f"{found[best]:.3f}"[1:]
 
     (ours, best, theirs), (longer, longer_best, longer_theirs) = kept(16), kept(48)
-    assert (best, longer_best) == ("klt + bits", "klt + bits")
-    assert f"16 bytes keep {ours} of them where KLT + bits keeps {theirs}, 48 bytes {longer}" in said
+    assert (best, longer_best) == ("lsq", "klt + bits")
+    assert f"16 bytes keep {ours} of them where LSQ keeps {theirs}, 48 bytes {longer}" in said
     assert f"{longer} where KLT + bits keeps {longer_theirs};" in said
 
 
@@ -115,7 +115,7 @@ def test_where_floats_are_below_the_klt(said, measured):
         return {size // 4: theirs[size] - ours[size] for size in ours}
 
     food = below("food10", "mAP@R by class")
-    assert 0.04 < food[16] < 0.05
+    assert 0.045 < food[16] < 0.055
     assert max(food[dims] for dims in (32, 64, 128)) < 0.03
     for way in ("R@1 texts to images", "R@1 images to texts"):
         assert max(below("myntra", way).values()) < 0.02
