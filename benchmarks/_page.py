@@ -77,14 +77,14 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   pairs are, new claims in a known corpus.
 - arfc's codes on CIFAR-10, and on captions with labels, were measured before lengths of decoded rows were chosen; they
   have length 1.
-- Codes of rivals ("arfc's code") are of our code as it was when they were measured. It is today's, but at length 1, for
-  the Q-Former on captions without labels. The others have scalar levels where ours has narrow tokens, which costs up to
-  half a point of recall@10 on MUGE and captions. But for those on SciFact, MUGE and captions without labels, they don't weigh
-  errors by how much rows have of a direction either and name no length of what tokens have missed, which costs them
-  up to 1.7 points, and, but for the Q-Former on CIFAR-10 with labels, they don't weigh errors along the mean, which
-  on CLIP vectors costs up to two more ([log](log.md)). They saw the validation rows, too, a ninth more rows than
-  ours, but not on MUGE, the captions, SciFact and Myntra with pairs, and those of the Q-Former on Food-101 and
-  CIFAR-10 with labels.
+- Codes of rivals ("arfc's code") are of our code as it was when they were measured. It is today's, but at length 1,
+  for the Q-Former on captions without labels. The others have scalar levels where ours has narrow tokens, which costs
+  up to half a point of recall@10 on MUGE and captions. But for those on SciFact, MUGE and captions without labels,
+  they don't weigh errors by how much rows have of a direction either and name no length of what tokens have missed,
+  which costs them up to 1.7 points, and, but for the Q-Former on CIFAR-10 with labels, they don't weigh errors along
+  the mean, which on CLIP vectors costs up to two more ([log](log.md)). They saw the validation rows, too, a ninth
+  more rows than ours, but not on MUGE, the captions, SciFact and Myntra with pairs, and those of the Q-Former on
+  Food-101 and CIFAR-10 with labels.
 - A dash is no defeat: the method has no such size, or was not fitted there. LSQ stops at 16 bytes, PQ, OPQ and RQ at
   64: beyond, they take minutes to hours to fit.
 - Losing cells stand as they are, and the verdicts name them.
