@@ -1,5 +1,7 @@
 """KLT and bits by variance come nearer with every byte."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,3 +33,11 @@ def test_it_repeats_under_a_seed(vectors, monkeypatch):
     first, again, other = (KltCodec.fit(vectors, seed=seed).compress(vectors, bytes=24).packed for seed in (1, 1, 2))
     np.testing.assert_array_equal(again, first)
     assert (other != first).any()
+
+
+def test_decompressed_rows_have_length_1_whatever_length_decoded_ones_have(vectors):
+    model = KltCodec.fit(vectors)
+    model = replace(model, codec=replace(model.codec, frame=replace(model.codec.frame, power=0.25)))
+    codes = model.compress(vectors, bytes=3)
+    assert np.abs(np.linalg.norm(codes.decode(), axis=1) - 1).max() > 0.01
+    np.testing.assert_allclose(np.linalg.norm(model.decompress(codes), axis=1), 1, rtol=1e-5)
