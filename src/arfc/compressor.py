@@ -196,7 +196,7 @@ class Compressor:
     def search(
         self, queries: object, rows: object, *, k: int = 10, shortlist: int | None = None, only: object = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return ids and cosines (Q, k) of the nearest compressed rows, best first; exact unless `shortlist` is given.
+        """Return ids and cosines (Q, k) of the nearest rows, best first; of Codes estimates; exact but for `shortlist`.
 
         `only` limits the search to some rows: their ids, or one bool per row. With `shortlist`, look-up tables rank
         Codes and that many are decoded per query: faster where rows are many. The first such search reads all codes for

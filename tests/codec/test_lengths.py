@@ -45,7 +45,7 @@ def test_exact_offsets_keep_the_whole_stretch():
 
 def test_two_rows_are_enough():
     rows = np.eye(2, 4, dtype=np.float32)
-    assert best_power(rows.mean(axis=0), rows - rows.mean(axis=0), [rows - rows.mean(axis=0)]) in POWERS
+    assert best_power(rows.mean(axis=0), rows - rows.mean(axis=0), [rows - rows.mean(axis=0)]) == 1
 
 
 @pytest.mark.parametrize("kind", [NestedCodec, ClassicCodec])

@@ -36,7 +36,7 @@ class ClassicCodec:
 
     @classmethod
     def fit(cls, vectors_NK: Array) -> ClassicCodec:
-        """Fit on a sample of rows.
+        """Fit on a sample of rows; some of them choose how long decoded rows are, for levels know none by heart.
 
         Raises: ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """

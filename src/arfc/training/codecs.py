@@ -96,7 +96,7 @@ def fit_codecs(
 
 def _best_power(network: Network, task: Task, codec: NestedCodec) -> float:
     """Return how far decoded rows should be stretched by the validation score."""
-    scored, sizes = [_full(network, unit_ND) for unit_ND in task.of_codes.scored], judged_sizes(network.width)
+    scored, sizes = _scored(network, task), judged_sizes(network.width)
     packed = [codec.encode(full.numpy(), bytes_per_vector=max(sizes)) for full in scored]
 
     def score(power: float) -> float:
@@ -108,7 +108,7 @@ def _best_power(network: Network, task: Task, codec: NestedCodec) -> float:
 
 def _score_judge(network: Network, task: Task) -> Judge:
     """Return what gives a codec its validation score."""
-    scored, sizes = [_full(network, unit_ND) for unit_ND in task.of_codes.scored], judged_sizes(network.width)
+    scored, sizes = _scored(network, task), judged_sizes(network.width)
     return lambda codec: float(np.mean(list(coded_scores(task.of_codes, scored, codec, sizes).values())))
 
 
@@ -142,6 +142,11 @@ def _ways(task: Task) -> list[tuple[Tensor | None, Tensor]]:
         return [(distinct(rows.features), distinct(task.scored[1]))]
     left, right = distinct(rows.features), distinct(rows.partners)
     return [(left, right), (right, left)]
+
+
+def _scored(network: Network, task: Task) -> list[Tensor]:
+    """Return the rows that codes are scored on, compressed to full width."""
+    return [_full(network, unit_ND) for unit_ND in task.of_codes.scored]
 
 
 def _full(network: Network, unit_ND: Tensor) -> Tensor:
