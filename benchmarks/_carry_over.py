@@ -14,8 +14,8 @@ direction, rows of any length. Anyone can make these sets: they come from what P
 - Rows that ask are held out, and have no copy among the rows to fit on. recall@10 is the share of the ten nearest by
   the original vectors that a search finds among the held-out rows. One seed; intervals are over queries.
 - All methods have the same rows and bytes, queries are floats, codes are decoded and compared by cosine, ours and
-  KLT + bits by inner product, at the lengths that their held-out rows choose. arfc trains for 60 to 150 s of processor
-  time on one thread.
+  KLT + bits by inner product, at the lengths that held-out rows choose, for KLT + bits rows of its fit. arfc trains for
+  60 to 150 s of processor time on one thread.
 - RQ has codes of up to 64 bytes; with fewer rows than dims (all layers, n-grams) its codebooks start with all dims.
   TurboQuant was not measured on the n-grams.
 - Some things about codes were chosen with a look at rows that ask here ([log.md](log.md)): that a code may name the

@@ -42,8 +42,8 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   asks is a row of the fit or asks in two parts. The sets and their tasks are in [data.md](data.md).
 - Methods stand together at the **bytes that a stored vector takes**: four per float, or the length of the code. Queries
   are never quantised. Codes are decoded and compared by cosine, ours and KLT + bits by inner product, at the lengths
-  that their held-out rows choose; the search is exact. RQ, LSQ, OPQ and PQ would gain by such lengths, too: .1 to 1.0
-  points of recall@10 on validation rows of captions ([log](log.md)).
+  that held-out rows choose, for KLT + bits rows of its fit; the search is exact. RQ, LSQ and OPQ would gain by such
+  lengths, too: .4 to 1.1 points of recall@10 on validation rows of captions ([log](log.md)).
 - Sets come with no supervision, with labels or with pairs. Methods that were fitted on the features alone stand in the
   tables with labels or pairs, too, marked "no labels" or "no pairs".
 - recall@k is the share of the k nearest neighbours by the original vectors that a search finds. R@k asks whether a

@@ -108,14 +108,13 @@ def test_what_the_transformer_adds(said, measured):
 
 
 def test_where_floats_are_below_the_klt(said, measured):
-    assert "on Food-101 by five points at 16 dims and up to three at 32 to 128, on Myntra by up to two." in said
-
     def below(name, metric):
         ours, theirs = (scores(measured[name, "none"], metric, method)[0] for method in ("arfc", "klt"))
         return {size // 4: theirs[size] - ours[size] for size in ours}
 
     food = below("food10", "mAP@R by class")
-    assert 0.045 < food[16] < 0.055
+    lost = f"{100 * food[16]:.1f} points"
+    assert f"on Food-101 by {lost} at 16 dims and up to three at 32 to 128, on Myntra by up to two." in said
     assert max(food[dims] for dims in (32, 64, 128)) < 0.03
     for way in ("R@1 texts to images", "R@1 images to texts"):
         assert max(below("myntra", way).values()) < 0.02
