@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from arfc.baselines import Int8, Klt, KltCodec, Truncation
+from arfc.baselines import CATALOGUE, Int8, Klt, Truncation
 from arfc.evaluate import NeighbourFidelity, measure
 from arfc.evaluate.methods import Method, of_codes, of_floats
 from arfc.sizes import byte_ladder, float_ladder
@@ -56,7 +56,7 @@ def compare(model: Any, *, fit_ND: np.ndarray, queries_QD: np.ndarray, rows_ND: 
         },
         "bytes": {
             "arfc": of_codes(partial(model.compress, dims=width), partial(model.compress, bytes=ladders["bytes"][-1])),
-            "KLT": codes(KltCodec.fit(fit_ND)),
+            "KLT": codes(CATALOGUE["klt + bits"].fit(fit_ND, size=width, seed=0)),
             "truncation": codes(Int8.fit(fit_ND)),
         },
     }

@@ -106,9 +106,18 @@ def test_decompress_from_any_size(fitted_model, small_rows):
 def test_decompressed_codes_have_the_direction_and_the_mean_length(fitted_model, small_rows):
     back = fitted_model.decompress(fitted_model.compress(small_rows, bytes=24))
     lengths = np.linalg.norm(back, axis=1)
-    np.testing.assert_allclose(lengths, fitted_model.facts["data"]["mean_norm"], rtol=0.1)
+    np.testing.assert_allclose(lengths, fitted_model.facts["data"]["mean_norm"], rtol=1e-5)
     cosines = (back * small_rows).sum(1) / lengths / np.linalg.norm(small_rows, axis=1)
     assert cosines.min() > 0.98
+
+
+def test_decompressed_codes_have_the_mean_length_where_the_map_is_no_rotation(fitted_model, small_rows):
+    network = copy.deepcopy(fitted_model.network)
+    network.linear.set_block(network.linear.weight * torch.linspace(1.0, 0.3, network.width))
+    network.refresh()
+    model = Compressor(network, fitted_model.codec, fitted_model.seen, fitted_model.facts)
+    lengths = np.linalg.norm(model.decompress(model.compress(small_rows, bytes=12)), axis=1)
+    np.testing.assert_allclose(lengths, fitted_model.facts["data"]["mean_norm"], rtol=1e-5)
 
 
 def test_prefixes_of_rows_of_one_length_are_decoded_in_units_of_it(fitted_model, small_rows):

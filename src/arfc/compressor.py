@@ -185,7 +185,7 @@ class Compressor:
             self.network.prepare_decoding()
             length, rows = np.float32(self.facts["data"]["mean_norm"]), range(0, len(small), 8192)
             decoded = ((i, unit_rows(self.codec.decode(np.asarray(small.packed[i : i + 8192])))) for i in rows)
-            return ((i, by_blocks(self.network.decode_inexact, block) * length) for i, block in decoded)
+            return ((i, unit_rows(by_blocks(self.network.decode_inexact, block)) * length) for i, block in decoded)
         if small.width > self.width:
             raise ShapeError(
                 f"compressed vectors must have at most {self.width} dims, got {small.width}; "
@@ -196,11 +196,11 @@ class Compressor:
     def search(
         self, queries: object, rows: object, *, k: int = 10, shortlist: int | None = None, only: object = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return ids and cosines (Q, k) of the nearest rows, best first; of Codes estimates; exact but for `shortlist`.
+        """Return ids and scores (Q, k) of the nearest rows, best first; exact but for `shortlist`.
 
-        `only` limits the search to some rows: their ids, or one bool per row. With `shortlist`, look-up tables rank
-        Codes and that many are decoded per query: faster where rows are many. The first such search reads all codes for
-        what the same object, not an array or a file, keeps for the next.
+        Scores are cosines, of Codes estimates of them. `only` limits the search to some rows: their ids, or one bool
+        per row. With `shortlist`, look-up tables rank Codes and that many are decoded per query: faster for many rows.
+        The first such search reads all codes for what the same object, not an array or a file, keeps for the next.
 
         Shapes: queries (Q, D) at original width; rows: Codes, uint8 codes (N, B), vectors (N, K), or a file of either.
         Raises: ConfigError for codes of another model; ShapeError, SizeError, DtypeError, RowError, InputError.

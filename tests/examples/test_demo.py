@@ -8,7 +8,8 @@ import pytest
 import demo
 from _docstrings import Docstring, collect, first_paragraph, near_duplicates, normalise, split
 from _table import Line, compare, format_lines
-from arfc.baselines import Klt, KltCodec
+from arfc.baselines import Klt, Quantised
+from arfc.codec import ClassicCodec
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ class KltModel:
     """What the table asks of a Compressor, made of the baselines: a model that gains nothing."""
 
     def __init__(self, x):
-        self.klt, self.coder = Klt.fit(x), KltCodec.fit(x)
+        self.klt, self.coder = Klt.fit(x), Quantised.fit(x, front=Klt.fit, codec=ClassicCodec.fit)
 
     def compress(self, x, *, dims=None, bytes=None):
         return self.klt.compress(x, dims=dims) if bytes is None else self.coder.compress(x, bytes=bytes)

@@ -12,12 +12,12 @@ from arfc.baselines.faiss_codec import FaissCodec, ResidualCodec
 from arfc.baselines.half import HalfCodec
 from arfc.baselines.int8 import Int8
 from arfc.baselines.klt import Klt
-from arfc.baselines.klt_codec import KltCodec
 from arfc.baselines.levels import LevelCodec
 from arfc.baselines.pca import Pca
 from arfc.baselines.quantised import Front, Quantised, RowCodec
 from arfc.baselines.random_rotation import RandomRotation
 from arfc.baselines.truncation import Truncation
+from arfc.codec import ClassicCodec
 from arfc.shapes import Array, Float32
 
 
@@ -113,9 +113,7 @@ CATALOGUE: dict[str, Method] = {
     "klt + int8": _fixed_bits(Int8.fit, bits=8, front=Klt.fit),
     "klt + int4": _fixed_bits(LevelCodec.int4, bits=4, front=Klt.fit),
     "klt + binary": _fixed_bits(LevelCodec.binary, bits=1, front=Klt.fit),
-    "klt + bits": Method(
-        unit="bytes", fit=lambda x, *, size, seed: KltCodec.fit(x, seed=seed), largest=lambda width: width
-    ),
+    "klt + bits": _fixed_bits(ClassicCodec.fit, bits=8, front=Truncation.fit),  # the code has a KLT of its own
     "turboquant": _sized(
         turboquant.TurboQuantCodec.fit,
         front=Klt.fit,

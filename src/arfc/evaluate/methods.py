@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arfc.baselines import Int8, Klt, KltCodec, Truncation
+from arfc.baselines import Int8, Klt, Quantised, Truncation
 from arfc.codec import ClassicCodec, Codes, NestedCodec
-from arfc.scores import of_one_length, unit_rows
+from arfc.scores import of_one_length
 from arfc.shapes import Array, Float, Float32
 
 if TYPE_CHECKING:
@@ -88,10 +88,8 @@ def byte_methods(model: Compressor, seen_SD: Float32[Array, "S D"], *, largest: 
     methods: dict[str, Method | None] = {"arfc": of_codes(lambda rows_MD: _coordinates(model, rows_MD), ours)}
     if len(seen_SD) < LEAST_SEEN_ROWS:
         return methods | {"klt": None, "int8": None}
-    klt = _own_klt(model)
-    rotated_SD = klt.rotate(unit_rows(seen_SD), dims=model.width)
-    klt_codec = KltCodec(klt=klt, codec=ClassicCodec.fit(rotated_SD))
-    cheap: dict[str, KltCodec | Int8] = {"klt": klt_codec, "int8": Int8.fit(seen_SD)}
+    klt_bits = Quantised(front=Truncation(width=model.width), codec=ClassicCodec.fit(seen_SD))
+    cheap: dict[str, Quantised | Int8] = {"klt": klt_bits, "int8": Int8.fit(seen_SD)}
     for name, baseline in cheap.items():
         methods[name] = of_codes(baseline.project, partial(baseline.compress, bytes=largest))
     return methods

@@ -17,7 +17,7 @@ MOST_DATABASE_ROWS = 20_000
 LEAST_UNSEEN_ROWS = 100
 """Fewer rows than this say nothing."""
 MOST_SEEN_ROWS = 16_384
-"""Seen rows of each side that are kept: as many as `KltCodec.fit` uses."""
+"""Seen rows of each side that are kept: as many as the levels of KLT + bits are fitted on."""
 MOST_CHECKED_ROWS = 200_000
 """Rows, drawn over the whole input, that are held against the rows the fit has used."""
 ROWS_PER_CHECK = 16_384

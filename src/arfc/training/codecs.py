@@ -75,7 +75,6 @@ def fit_codecs(
     most = QUICK_CODEC_ROWS if run.interrupted else CODEC_ROWS
     chosen_ND = entities_ND[:: -(-len(entities_ND) // most)]
     ours_ND = compress_blocks(network, chosen_ND, dims=network.width)
-    klt_ND = chosen_ND @ network.klt.basis
     codebooks_s = CODEBOOK_SHARE * budget_s
     pace = run.pace("codes", budget_s=min(codebooks_s, QUICK_CODEC_S) if run.interrupted else codebooks_s)
     by_class = task.fit.labels is not None and task.fit.partners is None
@@ -91,7 +90,7 @@ def fit_codecs(
     if task.supervised:  # queries then ask for other rows than their nearest
         power = POWERS[0] if run.interrupted else _best_power(network, task, ours)
         ours = replace(ours, frame=replace(ours.frame, power=power))
-    return ours, ClassicCodec.fit(klt_ND.numpy())
+    return ours, ClassicCodec.fit(chosen_ND.numpy())
 
 
 def _best_power(network: Network, task: Task, codec: NestedCodec) -> float:

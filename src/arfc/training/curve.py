@@ -28,8 +28,8 @@ def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec
 
     Metric by what the model was fitted for: recall@10 of the original's nearest rows or MRR of the partner both ways,
     one way where partners are known (validation rows ask, all of them and some fit rows answer), or mAP@R by class.
-    Byte rows compare float queries with decoded codes, of rows whose codes are new (`Task.of_codes`); the KLT's are
-    coded by `klt_codec`, trained on the same rows. Rows are transformed and coded once, at full length: a short vector
+    Byte rows compare float queries with decoded codes, of rows whose codes are new (`Task.of_codes`); KLT + bits
+    is `klt_codec`, trained on the same rows. Rows are transformed and coded once, at full length: a short vector
     or code is the beginning of the long one.
     """
     width, rows = network.width, task.validation
@@ -41,8 +41,7 @@ def measure_curve(network: Network, codec: NestedCodec, task: Task, *, klt_codec
     floats = {name: means(task.hits(vectors, sizes=float_ladder(width))) for name, vectors in methods.items()}
     new, sizes = task.of_codes, byte_ladder(width, width)
     ours = [compress_blocks(network, unit, dims=width) for unit in new.scored]
-    klt = [unit @ network.klt.basis for unit in new.scored]
-    coded = {"arfc": coded_scores(new, ours, codec, sizes), "klt": coded_scores(new, klt, klt_codec, sizes)}
+    coded = {"arfc": coded_scores(new, ours, codec, sizes), "klt": coded_scores(new, new.scored, klt_codec, sizes)}
     kind = "pairs" if rows.partners is not None else "labels" if rows.labels is not None else "features"
     return {
         "metric": METRICS[kind],
