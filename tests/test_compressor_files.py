@@ -165,6 +165,14 @@ def test_load_refuses_a_config_of_another_model(folder, change):
         lambda arrays: arrays.update({"seen.more": np.zeros(3)}),
         lambda arrays: arrays.update({"network.scale": np.ones(23, dtype=np.float32)}),
         lambda arrays: arrays.update({"codec.narrow_dims": arrays["codec.narrow_dims"] * 0}),
+        lambda arrays: arrays.update({"network.scale": arrays["network.scale"] * 0}),
+        lambda arrays: arrays.update({"network.scale": arrays["network.scale"].astype(np.float16)}),
+        lambda arrays: arrays.update({"network.klt.basis": arrays["network.klt.basis"] * np.float32(np.nan)}),
+        lambda arrays: arrays.update({"network.opening": arrays["network.opening"] + 2}),
+        lambda arrays: arrays.update({"network.decode_steps": arrays["network.decode_steps"] + 10**9}),
+        lambda arrays: arrays.update({"seen.mean": arrays["seen.mean"][1:]}),
+        lambda arrays: arrays.update({"seen.bits": arrays["seen.bits"][:, 1:]}),
+        lambda arrays: arrays.update({"seen.bits": arrays["seen.bits"].astype(np.float32)}),
     ],
 )
 def test_load_refuses_tensors_of_another_model(folder, change):

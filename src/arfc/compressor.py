@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 import arfc
 from arfc.codec import Codes, NestedCodec
@@ -252,8 +251,9 @@ class Compressor:
         parts, facts = read_model(path)
         try:
             network = Network(facts["width"], Config.from_dict(facts["config"]).model)
-            network.load_state_dict({name: torch.from_numpy(array) for name, array in parts["network"].items()})
-            codec, seen = NestedCodec.from_arrays(parts["codec"]), SeenRows(**parts["seen"])
+            network.take_arrays(parts["network"])
+            codec = NestedCodec.from_arrays(parts["codec"])
+            seen = SeenRows.from_arrays(parts["seen"], width=network.width)
         except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             line = textwrap.shorten(str(error), 160, placeholder=" ...")
             raise ModelFileError(

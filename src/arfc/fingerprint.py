@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arfc.errors import ModelFileError
+
 PLANES = 128
 """Bits per fingerprint. Rows at cosine 0.9995 (centred) differ in 1.3 bits on average, at 0.99 in 5.8, at 0.9 in 18."""
 NEAR_BITS = 2
@@ -23,6 +25,22 @@ class SeenRows:
 
     mean: np.ndarray
     bits: np.ndarray
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], *, width: int) -> SeenRows:
+        """Build from stored arrays.
+
+        Raises: ModelFileError when they are no fingerprints of rows of this width.
+        """
+        seen = cls(**arrays)
+        fit = seen.bits.ndim == 2 and seen.bits.shape[1] == PLANES // 8 and seen.bits.dtype == np.uint8
+        fit = fit and seen.mean.shape == (width,) and seen.mean.dtype == np.float32
+        if not fit or not np.isfinite(seen.mean).all():
+            raise ModelFileError(
+                f"seen.mean must be finite float32 ({width},) and seen.bits uint8 (N, {PLANES // 8}), got "
+                f"{seen.mean.dtype} {seen.mean.shape} and {seen.bits.dtype} {seen.bits.shape}; copy the folder again"
+            )
+        return seen
 
     @classmethod
     def of(cls, unit_ND: np.ndarray) -> SeenRows:

@@ -115,10 +115,14 @@ def test_bad_configs(refused, fitted, tmp_path, change, match):
         ("data", {"norm_range": 5}, r"data\.norm_range"),
         ("data", {"norm_range": [1, "2"]}, r"data\.norm_range"),
         ("data", {"mean_norm": "x"}, r"data\.mean_norm"),
-        ("data", {"mean_norm": float("nan")}, r"data\.mean_norm"),
         ("curve", {"floats": [{}]}, r"curve\.floats"),
         ("curve", {"bytes": [{"bytes": 8, "arfc": True, "klt": 0.5}]}, r"curve\.bytes"),
         ("history", {"map": "free"}, r"history\.free_share"),
+        ("history", {"linear_share": "a"}, r"history\.linear_share"),
+        ("history", {"fade": {"from": 8}}, r"history\.fade"),
+        ("history", {"fade": None}, r"history\.fade"),
+        (None, {"opening": None}, "opening"),
+        (None, {"opening": ["a"]}, "opening"),
         (None, {"width": 0}, "width"),
         (None, {"width": -1}, "width"),
         (None, {"width": True}, "width"),
@@ -133,6 +137,17 @@ def test_facts_out_of_range_or_of_another_type(refused, fitted, tmp_path, part, 
     (facts if part is None else facts[part]).update(damage)
     (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
     refused("info", "m", match=f"missing or of another type {named}; copy the model folder again")
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400"])
+def test_numbers_that_are_none(refused, fitted, tmp_path, number):
+    (tmp_path / "m").mkdir()
+    text = (fitted.model / "config.json").read_text()
+    facts = json.loads(text)
+    told = text.replace(f'"mean_norm": {facts["data"]["mean_norm"]}', f'"mean_norm": {number}')
+    assert told != text
+    (tmp_path / "m" / "config.json").write_text(told)
+    refused("info", "m", match=f"must be readable JSON, got {number}, which is no number; copy the model folder again")
 
 
 def test_keys_that_it_does_not_know_are_ignored(arfc, fitted, tmp_path):

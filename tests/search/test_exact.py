@@ -62,11 +62,21 @@ def test_equal_scores_come_in_order_of_ids(values, k):
 
 @pytest.mark.parametrize("copies", [5, 37, 4133])
 @pytest.mark.parametrize("width", [7, 384])
-def test_copies_of_a_row_score_equal_wherever_they_stand(rng, copies, width):
+@pytest.mark.parametrize("queries", [3, 300])
+def test_copies_of_a_row_score_equal_wherever_they_stand(rng, copies, width, queries):
     rows = np.repeat(rng.standard_normal((1, width)).astype(np.float32), copies, axis=0)
-    ids, scores = exact_search(rng.standard_normal((3, width)).astype(np.float32), rows, k=copies)
-    np.testing.assert_array_equal(ids, np.tile(np.arange(copies), (3, 1)))
+    ids, scores = exact_search(rng.standard_normal((queries, width)).astype(np.float32), rows, k=copies)
+    np.testing.assert_array_equal(ids, np.tile(np.arange(copies), (queries, 1)))
     assert (scores == scores[:, :1]).all()
+
+
+def test_a_query_finds_the_same_alone_and_among_others(rng):
+    rows, queries = (rng.standard_normal((n, 100)).astype(np.float32) for n in (5000, 40))
+    ids, scores = exact_search(queries, rows, k=7)
+    for query in (0, 17, 39):
+        own_ids, own_scores = exact_search(queries[query : query + 1], rows, k=7)
+        np.testing.assert_array_equal(own_ids, ids[query : query + 1])
+        np.testing.assert_array_equal(own_scores, scores[query : query + 1])
 
 
 def test_codes_are_searched_as_what_they_decode_to(small_blocks, vectors, rng):

@@ -33,6 +33,7 @@ def test_rows_in_a_file_can_be_chosen(opened_model, small_rows, tmp_path):
     ("only", "error", "words"),
     [
         ([], RowError, "between 0 and .*, got none"),
+        (np.array([2**63 + 5], np.uint64), RowError, "between 0 and 599, got 9223372036854775807 to"),
         ([-1, 3], RowError, "got -1 to 3; were these ids of another set"),
         ([10_000], RowError, "got 10000 to 10000"),
         ([1, 2, 1], RowError, "each row once, got 1 ids twice"),

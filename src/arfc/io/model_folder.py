@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -76,7 +77,7 @@ def read_facts(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path) / CONFIG_NAME
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
+        facts = json.loads(file.read_text(encoding="utf-8"), parse_constant=_finite, parse_float=_finite)
     except (FileNotFoundError, NotADirectoryError):
         there = os.path.lexists(path)
         cure = "name the folder that arfc fit has written" if there else f"make one with: arfc fit FEATURES -o {path}"
@@ -141,15 +142,31 @@ def _faults(facts: dict[str, Any]) -> list[str]:
     for name, keys in REQUIRED_WITHIN.items():
         if name not in faults:
             faults += [f"{name}.{key}" for key in keys if not OTHER_KINDS.get(key, _is_number)(facts[name].get(key))]
+    opening = facts.get("opening", [])
+    if not isinstance(opening, list) or not all(map(_is_number, opening)):
+        faults.append("opening")
     history = facts.get("history", {})
-    if not isinstance(history, dict):
-        faults.append("history")
-    elif history.get("map") == "free" and not _is_number(history.get("free_share")):
-        faults.append("history.free_share")
+    faults += [f"history.{fault}" for fault in _history_faults(history)] if isinstance(history, dict) else ["history"]
     train = facts["config"].get("train") if "config" not in faults else {}
     if not isinstance(train, dict) or not _is_number(train.get("duplicate_cosine", 1)):
         faults.append("config.train")
     return faults
+
+
+def _history_faults(history: dict[str, Any]) -> list[str]:
+    """Name what `arfc info` could not tell."""
+    share = "free_share" if history.get("map") == "free" else "linear_share"
+    faults = [] if _is_number(history.get(share, None if share == "free_share" else 0)) else [share]
+    fade = history.get("fade", {"from": 0, "scale": 1})
+    told = isinstance(fade, dict) and all(_is_number(fade.get(key)) for key in ("from", "scale"))
+    return faults if told else [*faults, "fade"]
+
+
+def _finite(text: str) -> float:
+    """Read a number of JSON; NaN, Infinity and numbers that no float holds are none."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text}, which is no number")
+    return number
 
 
 def _is_number(value: Any) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property, partial
 
 import numpy as np
@@ -27,6 +28,8 @@ OPEN_BLOCK_ROWS = 64
 """Rows that go through ARC at once. Blocks of 256 make a fifth more rows a second, and one row takes four times as long
 (docs/log.md)."""
 LINEAR_BLOCK_ROWS = 4096
+MOST_DECODE_STEPS = 64
+"""Fixed-point steps in which validation rows must be decoded; other rows have twice as many."""
 PACE = 0.5
 """How far a step of full-width decoding goes. Corrections that draw classes apart have slopes above 1, where whole
 steps overshoot (docs/log.md)."""
@@ -68,6 +71,22 @@ class Network(nn.Module):
         self.register_buffer("scale", torch.full((width,), width**-0.5))
         self.register_buffer("decode_steps", torch.zeros(1, dtype=torch.int64))
         self.refresh()
+
+    def take_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Take all weights and buffers from stored arrays of their names.
+
+        Raises: RuntimeError for missing, unknown or misshapen ones; ValueError for what no fit can have left.
+        """
+        self.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        for name, array in arrays.items():
+            if array.dtype != (np.int64 if name == "decode_steps" else np.float32) or not np.isfinite(array).all():
+                raise ValueError(f"network.{name} must be finite float32, got {array.dtype}, NaN or Inf")
+        if not ((self.opening >= 0) & (self.opening <= 1)).all() or not (self.scale > 0).all():
+            raise ValueError("network.opening must lie in 0..1, and network.scale above 0")
+        if not 0 <= int(self.decode_steps) <= 2 * MOST_DECODE_STEPS:
+            raise ValueError(
+                f"network.decode_steps must lie in 0..{2 * MOST_DECODE_STEPS}, got {int(self.decode_steps)}"
+            )
 
     @torch.no_grad()
     def refresh(self) -> None:

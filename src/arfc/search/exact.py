@@ -9,6 +9,8 @@ from numbers import Integral
 import numpy as np
 
 from arfc.codec import Codes
+from arfc.codec.product import StableProduct
+from arfc.codec.threads import by_threads
 from arfc.errors import DtypeError, RowError, ShapeError, SizeError
 from arfc.io import Features, open_features
 from arfc.scores import check_widths, top_k, unit_rows
@@ -16,7 +18,7 @@ from arfc.shapes import Array, Float32, Int64
 
 _ROWS_PER_BLOCK = 4096
 _QUERIES_PER_BLOCK = 1024
-_ROW_MULTIPLE = 64  # larger than any tile of a matrix product
+_ROWS_PER_THREAD = 512
 
 
 def exact_search(
@@ -25,27 +27,28 @@ def exact_search(
     """Return ids and cosines of the `k` rows nearest to each query, best first, the lower id first among equals.
 
     `queries` and `rows` are anything `open_features` takes; `rows` may be Codes too, decoded block by block, whose
-    products with unit queries estimate the cosines. Memory is flat in the number of rows. `only` names the rows that
-    are searched, ascending (`chosen_rows`).
+    products with unit queries estimate the cosines. A score is the same whatever other queries and rows there are.
+    Memory is flat in the number of rows. `only` names the rows that are searched, ascending (`chosen_rows`).
 
     Raises: SizeError when k is not in 1..M; ShapeError when the widths differ; DtypeError, RowError for rows or queries
     that cannot be scored.
     """
     query_features = open_features(queries, name="queries")
     source = rows if isinstance(rows, Codes) else open_features(rows, name="rows")
-    n_rows = check_k(k, rows=row_count(source), only=only)
+    check_k(k, rows=row_count(source), only=only)
     query_features.validate()
     if isinstance(source, Features):
         source.validate()
     blocks = [unit_rows(block_QD, name="queries") for _, block_QD in query_features.chunks(_QUERIES_PER_BLOCK)]
+    # Whatever stands beside it, a row scores the same for a query: a plain product rounds by the place in its tiles.
+    products = [StableProduct(np.ascontiguousarray(block_QD.T)) for block_QD in blocks]
     best = [(np.empty((len(block), 0), np.int64), np.empty((len(block), 0), np.float32)) for block in blocks]
     for ids_n, block_nD in _row_blocks(source, only):
         check_widths(blocks[0], block_nD)
-        whole_nD = _same_height(block_nD, whole=n_rows > _ROWS_PER_BLOCK)
-        scored_nD = whole_nD if isinstance(source, Codes) else unit_rows(whole_nD)
-        for place, block_QD in enumerate(blocks):
-            scores_Qn = (block_QD @ scored_nD.T)[:, : len(block_nD)]
-            best[place] = _better(*best[place], ids_n, scores_Qn, k=k)
+        scored_nD = block_nD if isinstance(source, Codes) else unit_rows(block_nD)
+        for place, product in enumerate(products):
+            scores_nQ = by_threads(product, scored_nD, block_rows=_ROWS_PER_THREAD)
+            best[place] = _better(*best[place], ids_n, scores_nQ.T, k=k)
     return np.concatenate([ids for ids, _ in best]), np.concatenate([scores for _, scores in best])
 
 
@@ -100,6 +103,8 @@ def chosen_rows(only: object, *, rows: int) -> Int64[Array, " M"]:
         given = np.flatnonzero(given)
     elif not np.issubdtype(given.dtype, np.integer) and len(given):
         raise DtypeError(f"only must hold whole numbers or bools, got {given.dtype}; give row numbers from 0 on")
+    if given.dtype.kind == "u":  # the largest would become negative
+        given = np.minimum(given, np.iinfo(np.int64).max)
     ids_M = np.unique(given.astype(np.int64))
     if len(ids_M) < len(given):
         raise RowError(f"only must name each row once, got {len(given) - len(ids_M)} ids twice; try np.unique")
@@ -125,14 +130,3 @@ def _row_blocks(
         else:
             packed_nB = source.packed[start:stop] if only is None else source.packed[ids_n]
             yield ids_n, source.codec.decode(np.asarray(packed_nB))
-
-
-def _same_height(block_nD: Float32[Array, "n D"], *, whole: bool) -> Float32[Array, "_ D"]:
-    """Repeat the last row until the block is as tall as all others.
-
-    A matrix product rounds the rows at its edges differently, and then equal rows would not get equal scores.
-    """
-    height = _ROWS_PER_BLOCK if whole else -(-len(block_nD) // _ROW_MULTIPLE) * _ROW_MULTIPLE
-    if height == len(block_nD):
-        return block_nD
-    return np.pad(block_nD, ((0, height - len(block_nD)), (0, 0)), mode="edge")

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from arfc.codec import Codec, Codes, NestedCodec
+from arfc.codec.product import StableProduct
 from arfc.codec.tables import byte_tables
 from arfc.codec.threads import thread_count
 from arfc.errors import SizeError
@@ -61,7 +62,8 @@ def shortlist_search(
     ids_Qk, scores_Qk = np.empty((len(unit_QK), k), np.int64), np.empty((len(unit_QK), k), np.float32)
     for query, ids_S in enumerate(np.sort(found_QS, axis=1)):
         rows_SK = codec.decode(np.asarray(codes.packed[ids_S]))
-        place_1k, scores_Qk[query : query + 1] = top_k(unit_QK[query : query + 1] @ rows_SK.T, k)
+        scores_S1 = StableProduct(np.ascontiguousarray(unit_QK[query : query + 1].T))(rows_SK)
+        place_1k, scores_Qk[query : query + 1] = top_k(scores_S1.T, k)
         ids_Qk[query] = ids_S[place_1k[0]]
     return ids_Qk, scores_Qk
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import torch
 
-from arfc.model.network import Network
+from arfc.model.network import MOST_DECODE_STEPS, Network
 from arfc.training.arc_phase import SCORED_SHARES
 from arfc.training.corrections import Corrections, compress_blocks, opened
 from arfc.training.loop import Run
@@ -14,7 +14,6 @@ from arfc.training.task import Task
 
 LOSSLESS_ERROR = 1e-4
 """Largest relative error of full-width decoding on validation rows; the promise is 1e-3."""
-MOST_DECODE_STEPS = 64
 SHARES = (1.0, 0.5, 0.25)
 
 
