@@ -116,11 +116,11 @@ def test_load_refuses_a_damaged_config(folder, text):
         Compressor.load(folder)
 
 
-@pytest.mark.parametrize("version", [0, 9, 11, "10", None])
+@pytest.mark.parametrize("version", [0, 10, 12, "11", None])
 def test_load_refuses_other_versions(folder, version):
     rewrite(folder, lambda facts: facts.update(format_version=version))
     with pytest.raises(
-        ModelFileError, match=f"^model format version must be 10, got {version!r} in .*; install the arfc"
+        ModelFileError, match=f"^model format version must be 11, got {version!r} in .*; install the arfc"
     ):
         Compressor.load(folder)
 

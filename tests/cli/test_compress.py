@@ -167,8 +167,8 @@ def test_bad_models(refused, fitted, tmp_path):
     refuse("copy", r"model\.safetensors must have the sha256 that config\.json names")
     tensors.unlink()
     refuse("copy", r"must hold model\.safetensors, which is missing")
-    config.write_text(text.replace('"format_version": 10', '"format_version": 99'))
-    refuse("copy", "model format version must be 10, got 99 .*; install the arfc release that wrote it")
+    config.write_text(text.replace('"format_version": 11', '"format_version": 99'))
+    refuse("copy", "model format version must be 11, got 99 .*; install the arfc release that wrote it")
     config.write_text(text[:100])
     refuse("copy", r"config\.json must be readable JSON")
 

@@ -13,7 +13,7 @@ def test_info_tells_data_versions_and_the_curve(arfc, fitted):
     assert "features    1,200 rows x 24 dims\n" in text
     assert "rows used   960 to fit, 120 to choose; 120 not at all\n" in text
     assert "fit         for features, seed 0, complete\n" in text
-    assert "versions    format 10, arfc " in text
+    assert "versions    format 11, arfc " in text
     assert (
         "\nrecall@10 of 120 validation rows among 1,080 (uncompressed 1.000);\n"
         "codes among 120 that no codebook has seen (uncompressed 1.000)\n"
@@ -82,15 +82,15 @@ def test_some_facts_may_be_absent(arfc, fitted, tmp_path, gone):
     del facts[gone]
     (tmp_path / "m" / "config.json").write_text(json.dumps(facts))
     out = arfc("info", "m").stdout
-    assert ("linear map  not told" in out) is (gone == "history") and "versions    format 10" in out
+    assert ("linear map  not told" in out) is (gone == "history") and "versions    format 11" in out
 
 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         (
-            lambda text: text.replace('"format_version": 10', '"format_version": 2'),
-            "version must be 10, got 2 in .*config",
+            lambda text: text.replace('"format_version": 11', '"format_version": 2'),
+            "version must be 11, got 2 in .*config",
         ),
         (lambda text: text.replace('"arfc"', '"other"', 1), 'must say "format": "arfc"'),
         (lambda text: text[:-3], "must be readable JSON, got .*; copy the model folder again"),

@@ -140,7 +140,7 @@ def test_arrays_round_trip(tokens, rows):
         ("narrow_scale", lambda one: one[:-1], "must have shapes"),
         ("narrow_scale", lambda one: -one, "must be finite and not below 0"),
         ("narrow_scale", lambda one: one * np.float32(np.nan), "must be finite and not below 0"),
-        ("narrow_stretch", lambda one: 0 * one, "must be finite and above 0"),
+        ("narrow_emphasis", lambda one: 0 * one, "must be finite and above 0"),
         ("narrow_codebooks", lambda one: one[:, :-1], "must have shapes"),
         ("narrow_codebooks", lambda one: np.concatenate([one, one]), r"S in 1\.\.40"),
         ("narrow_codebooks", lambda one: one / np.float32(0), "must be finite, got NaN or Inf"),

@@ -55,7 +55,7 @@ def tiny_codec(lengths=(), power=1.0):
             "lengths": np.float32(lengths),
             "narrow_dims": np.int32([[0, 1], [1, 0]]),
             "narrow_scale": np.float32([[0.6, 0.3], [0.045, 0.045]]),
-            "narrow_stretch": np.float32([[1, 1], [1, 2]]),
+            "narrow_emphasis": np.float32([[1, 1], [1, 2]]),
             "narrow_codebooks": grid[None],
         }
     )
@@ -261,7 +261,7 @@ def test_sizes_and_widths_are_checked(codec, others):
 @pytest.mark.parametrize(
     "name",
     ["basis", "mean", "codebooks", "emphasis", "lengths"]
-    + ["narrow_dims", "narrow_scale", "narrow_stretch", "narrow_codebooks"],
+    + ["narrow_dims", "narrow_scale", "narrow_emphasis", "narrow_codebooks"],
 )
 def test_damaged_arrays_are_refused(codec, name):
     arrays = codec.to_arrays()

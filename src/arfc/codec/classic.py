@@ -11,8 +11,8 @@ from arfc.codec.codes import check_packed
 from arfc.codec.emphasis import emphasis
 from arfc.codec.frame import Frame
 from arfc.codec.joint import GROUP
-from arfc.codec.lengths import best_power
 from arfc.codec.scalar import ScalarCodec
+from arfc.codec.stretch import best_power
 from arfc.codec.token_count import judged_sizes
 from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import check_bytes

@@ -18,7 +18,7 @@ _TINY = 1e-20
 
 
 class Emphasis(NamedTuple):
-    """By what to stretch each coordinate of unit rows before a code measures its errors."""
+    """By what a code weighs errors along each coordinate of unit rows before it squares them."""
 
     first: Float32[Array, " K"]
     """For the first eight bytes."""
@@ -28,12 +28,12 @@ class Emphasis(NamedTuple):
     """For what comes then."""
 
     def at(self, byte: int) -> Float32[Array, " K"]:
-        """Return the stretch for a narrow token: its place in the code, from 0, the length not counted."""
+        """Return the weights for a narrow token: its place in the code, from 0, the length not counted."""
         return self.first if byte < GROUP else self.later if byte < 2 * GROUP else self.fine
 
 
 def emphasis(mean_K: Float32[Array, " K"], energy_K: Float64[Array, " K"]) -> Emphasis:
-    """Return the stretch of each stage of a code, from mean and mean square of unit rows.
+    """Return the weights of each stage of a code, from mean and mean square of unit rows.
 
     An error moves a row's score with every query by as much as the query has of that direction, so by its mean square,
     in the mean, over queries like the rows. Counting errors by that alone serves the finest codes: what is left there

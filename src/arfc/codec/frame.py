@@ -10,11 +10,12 @@ from functools import cached_property
 import numpy as np
 
 from arfc.codec.basis import eigenbasis
-from arfc.codec.offsets import rows_about, stretches
 from arfc.codec.product import StableProduct
-from arfc.codec.rows import check_vectors, row_norms
+from arfc.codec.rows import check_vectors
 from arfc.codec.stored import check_floats, taken
+from arfc.codec.stretch import rows_about, stretches
 from arfc.errors import ModelFileError, RowError
+from arfc.scores import unit_rows
 from arfc.shapes import Array, Float32, Float64
 
 _ARRAYS = ("basis", "mean", "power")
@@ -29,7 +30,7 @@ class Frame:
     mean: Float32[Array, " K"]
     """Mean of unit rows in that basis: what no byte at all predicts."""
     power: float = 1.0
-    """How far decoded offsets are stretched: to this power of what would make the row a unit vector (`lengths`)."""
+    """How far decoded offsets are stretched: to this power of what would make the row a unit vector."""
 
     @classmethod
     def fit(cls, vectors_NK: Array) -> tuple[Frame, Float32[Array, "N K"], Float64[Array, " K"]]:
@@ -40,7 +41,7 @@ class Frame:
         vectors_NK = check_vectors(vectors_NK)
         if len(vectors_NK) == 0:
             raise RowError("vectors must have at least 1 row to fit a codec, got 0; give it a sample")
-        unit_NK = vectors_NK / row_norms(vectors_NK).astype(np.float32)[:, None]
+        unit_NK = unit_rows(vectors_NK, name="vectors")
         exact_NK = unit_NK.astype(np.float64)
         moment_KK = exact_NK.T @ exact_NK
         basis_KK = eigenbasis(moment_KK)
@@ -60,8 +61,7 @@ class Frame:
 
         Raises: ShapeError, DtypeError, RowError (NaN, Inf or zero rows).
         """
-        vectors_NK = check_vectors(vectors_NK, width=self.width)
-        unit_NK = (vectors_NK / row_norms(vectors_NK)[:, None]).astype(np.float32)
+        unit_NK = unit_rows(check_vectors(vectors_NK, width=self.width), name="vectors")
         offsets_NK: Array = self._to_values(unit_NK) - self.mean
         return offsets_NK
 

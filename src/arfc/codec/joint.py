@@ -45,6 +45,37 @@ class Lesson(NamedTuple):
     """Mean square of what is missed of those rows, per dim."""
 
 
+class _Clock:
+    """Tells `pace` how much of the work on all groups is done: the start of a codebook is as much as a round."""
+
+    def __init__(self, rounds: Sequence[int], pace: Callable[[float], float]) -> None:
+        self.rounds = rounds
+        """Rounds of each group."""
+        work = np.cumsum([0, *(GROUP + count for count in rounds)])
+        self._bounds = work / max(work[-1], 1)
+        self._start = GROUP / max(work[-1], 1)
+        self._pace = pace
+        self._used = 0.0
+
+    def begins(self, place: int) -> float:
+        """Return the share of the time that is used before a group."""
+        return self._pace(self._bounds[place])
+
+    def is_made(self, place: int) -> float:
+        """Return the share that is used once the group's codebooks are made one after another."""
+        self._used = self._pace(self._bounds[place] + self._start)
+        return self._used
+
+    def of_rounds(self, place: int) -> Callable[[float], float]:
+        """Return the pace of the group's rounds: of the time that is left to them, the share that is used."""
+        made, end, used = self._bounds[place] + self._start, self._bounds[place + 1], self._used
+        return lambda done: (self._pace(made + done * (end - made)) - used) / max(end - used, _TINY)
+
+    def ends(self, place: int) -> None:
+        """Tell that a group is done."""
+        self._pace(self._bounds[place + 1])
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class JointTokens:
     """One codebook per token; a vector, centred on its mean, is predicted as the sum of the codewords so far.
@@ -59,7 +90,7 @@ class JointTokens:
     codebooks: Float32[Array, "T C P"]
     """Codewords of each token."""
     emphasis: Float32[Array, "2 P"]
-    """By what errors along each dim are stretched where codewords are chosen, those of the first group and of later
+    """By what errors along each dim are weighed where codewords are chosen, those of the first group and of later
     ones (`arfc.codec.emphasis`)."""
     lessons: Sequence[Lesson] = ()
     """What unseen rows told of each group; empty where there were none."""
@@ -89,57 +120,66 @@ class JointTokens:
         Shapes: values (N, P), N at least `LEAST_ROWS` unless `tokens` is 0.
         """
         starts = range(0, tokens, GROUP)
-        rounds_of = [-(-rounds // 4) if first else rounds for first in starts]
-        work = [GROUP + count for count in rounds_of]  # a codebook's start is like a round
+        clock = _Clock([-(-rounds // 4) if first else rounds for first in starts], pace)
         alike_2P = np.ones((2, values_NP.shape[1]), dtype=np.float32)
         emphasis_2P = alike_2P if emphasis_2P is None else emphasis_2P
         values_NP = values_NP * emphasis_2P[0]
         unseen_HP = None if unseen_HP is None else unseen_HP * emphasis_2P[0]
-        codebooks = np.empty((0, CODEWORDS, values_NP.shape[1]), dtype=np.float32)
+        codebooks = [np.empty((0, CODEWORDS, values_NP.shape[1]), dtype=np.float32)]
         told: list[Lesson] = []
         for place, first in enumerate(starts):
-            before, after = sum(work[:place]) / sum(work), sum(work[: place + 1]) / sum(work)
-            if pace(before) >= 1:
+            if clock.begins(place) >= 1:
                 break
             codebooks_TCP = residual_codebooks(values_NP, tokens=min(GROUP, tokens - first), rng=rng)
-            start = cls(codebooks=codebooks_TCP, emphasis=alike_2P)
-            ready = before + GROUP / sum(work)
-            used = pace(ready)
-
-            def own_pace(done: float, ready: float = ready, used: float = used, after: float = after) -> float:
-                """Return the used share of the time that is left to the rounds."""
-                return (pace(ready + done * (after - ready)) - used) / max(after - used, _TINY)
-
-            group, ridge = start, 0.0
-            if used < 1 and rounds_of[place]:
-                missed = 0.0 if lessons else start._miss_ratio(values_NP, unseen_HP)
-                ridge = LATER_RIDGE if first else FIRST_RIDGE * missed**2
-                ridge = lessons[place].ridge if lessons else float(np.clip(ridge, 1, len(values_NP) / CODEWORDS))
-                if ridge:
-                    codebooks_TCP = learn_codebooks(
-                        start.codebooks, values_NP, rounds=rounds_of[place], ridge=ridge, rng=rng, pace=own_pace
-                    )
-                    group = replace(start, codebooks=codebooks_TCP)
-                else:
-                    pace(after)
-                if not lessons and group._miss_ratio(values_NP, unseen_HP) >= missed:
-                    group, ridge = start, 0.0
-            codebooks = np.concatenate([codebooks, group.codebooks / emphasis_2P[min(place, 1)]])
-            if lessons:
-                told.append(lessons[place])
-            elif unseen_HP is not None:
+            group, ridge = cls(codebooks=codebooks_TCP, emphasis=alike_2P), 0.0
+            lesson = lessons[place] if lessons else None
+            if clock.is_made(place) < 1 and clock.rounds[place]:
+                group, ridge = group._learned(values_NP, unseen_HP, place=place, lesson=lesson, clock=clock, rng=rng)
+            codebooks.append(group.codebooks / emphasis_2P[min(place, 1)])
+            if lesson is None and unseen_HP is not None:
                 unseen_HP = group._missed(unseen_HP)
-                told.append(Lesson(ridge=ridge, missed=float(np.square(unseen_HP).mean())))
+                lesson = Lesson(ridge=ridge, missed=float(np.square(unseen_HP).mean()))
+            if lesson is not None:
+                told.append(lesson)
             if first == starts[-1]:
                 break
             values_NP = group._missed(values_NP)
-            if told:
-                values_NP *= np.sqrt(told[place].missed / max(np.square(values_NP).mean(), _TINY))
+            if lesson is not None:
+                values_NP *= np.sqrt(lesson.missed / max(np.square(values_NP).mean(), _TINY))
             if place == 0:
                 to_later_P = emphasis_2P[1] / emphasis_2P[0]
                 values_NP *= to_later_P
                 unseen_HP = None if unseen_HP is None else unseen_HP * to_later_P
-        return cls(codebooks=codebooks, emphasis=emphasis_2P, lessons=told)
+        return cls(codebooks=np.concatenate(codebooks), emphasis=emphasis_2P, lessons=told)
+
+    def _learned(
+        self,
+        values_NP: Float32[Array, "N P"],
+        unseen_HP: Float32[Array, "H P"] | None,
+        *,
+        place: int,
+        lesson: Lesson | None,
+        clock: _Clock,
+        rng: np.random.Generator,
+    ) -> tuple[JointTokens, float]:
+        """Return this group with codebooks that are learned together, and the ridge; as it is, and 0, where that is
+        better for unseen rows or was so in an earlier fit."""
+        missed = 0.0
+        if lesson is not None:
+            ridge = lesson.ridge
+        else:
+            missed = self._miss_ratio(values_NP, unseen_HP)
+            ridge = float(np.clip(LATER_RIDGE if place else FIRST_RIDGE * missed**2, 1, len(values_NP) / CODEWORDS))
+        if not ridge:
+            clock.ends(place)
+            return self, 0.0
+        codebooks_TCP = learn_codebooks(
+            self.codebooks, values_NP, rounds=clock.rounds[place], ridge=ridge, rng=rng, pace=clock.of_rounds(place)
+        )
+        group = replace(self, codebooks=codebooks_TCP)
+        if lesson is None and group._miss_ratio(values_NP, unseen_HP) >= missed:
+            return self, 0.0
+        return group, ridge
 
     @classmethod
     def none(cls, emphasis_2P: Float32[Array, "2 P"]) -> JointTokens:
@@ -186,7 +226,7 @@ class JointTokens:
 
     @cached_property
     def _groups(self) -> list[Group]:
-        """Groups of stretched codewords."""
+        """Groups of weighed codewords."""
         starts = range(0, self.tokens, GROUP)
         return [Group(self.codebooks[first : first + GROUP] * self.emphasis[min(first, 1)]) for first in starts]
 

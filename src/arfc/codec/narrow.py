@@ -30,16 +30,16 @@ PRIOR_ROWS = 30.0
 """As many rows as the codeword before it counts for where a codeword is learned."""
 _TINY = 1e-20
 _BLOCK_ROWS = 512
-_ARRAYS = ("narrow_dims", "narrow_scale", "narrow_stretch", "narrow_codebooks")
+_ARRAYS = ("narrow_dims", "narrow_scale", "narrow_emphasis", "narrow_codebooks")
 
 
 class _Step(NamedTuple):
     """What the choice of a token needs."""
 
     dims: Int[Array, " W"]
-    stretch: Float32[Array, " W"]
+    emphasis: Float32[Array, " W"]
     cost: StableProduct
-    """From stretched values and a 1 to what each codeword costs: half a squared error, less what all share."""
+    """From weighed values and a 1 to what each codeword costs: half a squared error, less what all share."""
     words: Float32[Array, "C W"]
 
 
@@ -61,8 +61,8 @@ class NarrowTokens:
     """The dims that each token speaks of."""
     scale: Float32[Array, "T W"]
     """The unit of its codewords along each of them."""
-    stretch: Float32[Array, "T W"]
-    """By what errors along them are stretched where the codeword is chosen (`arfc.codec.emphasis`)."""
+    emphasis: Float32[Array, "T W"]
+    """By what errors along them are weighed where the codeword is chosen (`arfc.codec.emphasis`)."""
     codebooks: Float32[Array, "S C W"]
     """Codewords of the first S tokens; the last ones are also those of the tokens after them."""
 
@@ -77,32 +77,32 @@ class NarrowTokens:
     ) -> NarrowTokens:
         """Learn codebooks from rows, and what is missed from rows apart from these, `unseen_HK`.
 
-        There are as many tokens as there are entries of `emphasis`: by what it stretches errors along each dim.
+        There are as many tokens as there are entries of `emphasis`: by what errors along each dim are weighed.
 
         Shapes: values (N, K) and unseen (H, K), N and H at least 1.
         """
         learner = _Learner(values_NK, rng)
         unseen_KH = np.array(unseen_HK.T, dtype=np.float32, order="C")
         square_K = np.square(unseen_KH, dtype=np.float64).mean(axis=1)
-        dims, scale, stretch, codebooks = [], [], [], []
+        dims, scale, weights, codebooks = [], [], [], []
         for token, emphasis_K in enumerate(emphasis):
             dims_W = np.argsort(-square_K * np.square(emphasis_K, dtype=np.float64), kind="stable")[:DIMS]
-            scale_W, stretch_W = np.sqrt(square_K[dims_W]).astype(np.float32), emphasis_K[dims_W]
+            scale_W, emphasis_W = np.sqrt(square_K[dims_W]).astype(np.float32), emphasis_K[dims_W]
             if token < LEARNED:
-                codebooks.append(learner.codebook(dims_W, scale_W * stretch_W))
+                codebooks.append(learner.codebook(dims_W, scale_W * emphasis_W))
             words_CW = codebooks[-1] * scale_W
             rows_HW = np.ascontiguousarray(unseen_KH[dims_W].T)
-            rows_HW -= words_CW[assign(rows_HW * stretch_W, words_CW * stretch_W)]
+            rows_HW -= words_CW[assign(rows_HW * emphasis_W, words_CW * emphasis_W)]
             unseen_KH[dims_W] = rows_HW.T
             square_K[dims_W] = np.square(rows_HW, dtype=np.float64).mean(axis=0)
             dims.append(dims_W)
             scale.append(scale_W)
-            stretch.append(stretch_W)
+            weights.append(emphasis_W)
         return cls(
             width=len(square_K),
             dims=np.stack(dims).astype(np.int32),
             scale=np.stack(scale),
-            stretch=np.stack(stretch),
+            emphasis=np.stack(weights),
             codebooks=np.stack(codebooks),
         )
 
@@ -128,7 +128,7 @@ class NarrowTokens:
 
     def to_arrays(self) -> dict[str, Array]:
         """Return everything the tokens are made of, ready for safetensors."""
-        return dict(zip(_ARRAYS, (self.dims, self.scale, self.stretch, self.codebooks), strict=True))
+        return dict(zip(_ARRAYS, (self.dims, self.scale, self.emphasis, self.codebooks), strict=True))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], *, width: int) -> NarrowTokens:
@@ -136,9 +136,9 @@ class NarrowTokens:
 
         Raises: ModelFileError when an array is missing, or they do not fit together.
         """
-        dims_TW, scale_TW, stretch_TW, codebooks_SCW = taken(arrays, _ARRAYS)
-        _check_arrays(dims_TW, scale_TW, stretch_TW, codebooks_SCW, width=width)
-        return cls(width=width, dims=dims_TW, scale=scale_TW, stretch=stretch_TW, codebooks=codebooks_SCW)
+        dims_TW, scale_TW, emphasis_TW, codebooks_SCW = taken(arrays, _ARRAYS)
+        _check_arrays(dims_TW, scale_TW, emphasis_TW, codebooks_SCW, width=width)
+        return cls(width=width, dims=dims_TW, scale=scale_TW, emphasis=emphasis_TW, codebooks=codebooks_SCW)
 
     @cached_property
     def _steps(self) -> dict[int, _Step]:
@@ -149,10 +149,10 @@ class NarrowTokens:
         step = self._steps.get(token)
         if step is None:  # threads may make one twice; they are alike
             words_CW = self.words(token)
-            stretched_CW = words_CW * self.stretch[token]
-            half_1C = np.square(stretched_CW).sum(axis=1, keepdims=True).T / 2
-            cost = StableProduct(np.concatenate([-stretched_CW.T, half_1C]))
-            step = self._steps[token] = _Step(self.dims[token], self.stretch[token], cost, words_CW)
+            weighed_CW = words_CW * self.emphasis[token]
+            half_1C = np.square(weighed_CW).sum(axis=1, keepdims=True).T / 2
+            cost = StableProduct(np.concatenate([-weighed_CW.T, half_1C]))
+            step = self._steps[token] = _Step(self.dims[token], self.emphasis[token], cost, words_CW)
         return step
 
     def _encode(self, values_nK: Float32[Array, "n K"], tokens: int) -> UInt8[Array, "n {tokens}"]:
@@ -162,7 +162,7 @@ class NarrowTokens:
         for token in range(tokens):
             step = self._step(token)
             rows_nW = missed_nK[:, step.dims]
-            np.multiply(rows_nW, step.stretch, out=with_one[:, :-1])
+            np.multiply(rows_nW, step.emphasis, out=with_one[:, :-1])
             packed_nT[:, token] = step.cost(with_one).argmin(axis=1)
             missed_nK[:, step.dims] = rows_nW - step.words[packed_nT[:, token]]
         return packed_nT
@@ -177,21 +177,21 @@ class _Learner:
         self._missed_KN = np.array(values_NK[:ROWS].T, dtype=np.float32, order="C")
         self._words_CW: Float32[Array, "C W"] | None = None
 
-    def codebook(self, dims_W: Int[Array, " W"], stretch_W: Float32[Array, " W"]) -> Float32[Array, "C W"]:
-        """Return codewords for rows of unit size along each dim, where errors are stretched; and take them away."""
+    def codebook(self, dims_W: Int[Array, " W"], emphasis_W: Float32[Array, " W"]) -> Float32[Array, "C W"]:
+        """Return codewords for rows of unit size along each dim, where errors are weighed; and take them away."""
         rows_NW = np.ascontiguousarray(self._missed_KN[dims_W].T)
         own_W = np.sqrt(np.maximum(np.square(rows_NW, dtype=np.float64).mean(axis=0), _TINY)).astype(np.float32)
         rows_NW /= own_W
-        made_MW = self._filled_up(rows_NW) * stretch_W
+        made_MW = self._filled_up(rows_NW) * emphasis_W
         if self._words_CW is None:
             first_CW = more_rounds(made_MW, grow_codebook(made_MW, self._rng), self._rng, rounds=FIRST_ROUNDS)
-            self._words_CW = first_CW / np.maximum(stretch_W, np.float32(_TINY))
+            self._words_CW = first_CW / np.maximum(emphasis_W, np.float32(_TINY))
         else:
-            before_CW = self._words_CW * stretch_W
+            before_CW = self._words_CW * emphasis_W
             count_C, sums_CW = cluster_sums(made_MW, assign(made_MW, before_CW))
             learned_CW = (sums_CW + PRIOR_ROWS * before_CW) / (count_C[:, None] + PRIOR_ROWS)
-            self._words_CW = (learned_CW / np.maximum(stretch_W, np.float32(_TINY))).astype(np.float32)
-        chosen_N = assign(rows_NW * stretch_W, self._words_CW * stretch_W)
+            self._words_CW = (learned_CW / np.maximum(emphasis_W, np.float32(_TINY))).astype(np.float32)
+        chosen_N = assign(rows_NW * emphasis_W, self._words_CW * emphasis_W)
         self._missed_KN[dims_W] = ((rows_NW - self._words_CW[chosen_N]) * own_W).T
         return self._words_CW
 
@@ -207,17 +207,17 @@ class _Learner:
         return made
 
 
-def _check_arrays(dims_TW: Array, scale_TW: Array, stretch_TW: Array, codebooks_SCW: Array, *, width: int) -> None:
-    shapes = f"{dims_TW.shape}, {scale_TW.shape}, {stretch_TW.shape} and {codebooks_SCW.shape}"
+def _check_arrays(dims_TW: Array, scale_TW: Array, emphasis_TW: Array, codebooks_SCW: Array, *, width: int) -> None:
+    shapes = f"{dims_TW.shape}, {scale_TW.shape}, {emphasis_TW.shape} and {codebooks_SCW.shape}"
     per_token = min(DIMS, width)
-    fit = dims_TW.shape == (width, per_token) and width > 0 and scale_TW.shape == stretch_TW.shape == dims_TW.shape
+    fit = dims_TW.shape == (width, per_token) and width > 0 and scale_TW.shape == emphasis_TW.shape == dims_TW.shape
     fit = fit and codebooks_SCW.ndim == 3 and codebooks_SCW.shape[1:] == (CODEWORDS, per_token)
     if not fit or not 1 <= len(codebooks_SCW) <= width:
         raise ModelFileError(
             f"codec {', '.join(_ARRAYS)} must have shapes ({width}, {per_token}) three times and (S, {CODEWORDS}, "
             f"{per_token}) with S in 1..{width}, got {shapes}; is the file whole?"
         )
-    dtypes = [array.dtype.name for array in (dims_TW, scale_TW, stretch_TW, codebooks_SCW)]
+    dtypes = [array.dtype.name for array in (dims_TW, scale_TW, emphasis_TW, codebooks_SCW)]
     if dtypes != ["int32", "float32", "float32", "float32"]:
         raise ModelFileError(f"codec {', '.join(_ARRAYS)} must be int32 and then float32, got {', '.join(dtypes)}")
     ordered_TW = np.sort(dims_TW, axis=1)
@@ -225,7 +225,7 @@ def _check_arrays(dims_TW: Array, scale_TW: Array, stretch_TW: Array, codebooks_
         raise ModelFileError(f"codec narrow_dims must name {per_token} different dims of {width} for every token")
     if not np.isfinite(scale_TW).all() or (scale_TW < 0).any():
         raise ModelFileError("codec narrow_scale must be finite and not below 0, it is not; is the file whole?")
-    if not np.isfinite(stretch_TW).all() or (stretch_TW <= 0).any():
-        raise ModelFileError("codec narrow_stretch must be finite and above 0, it is not; is the file whole?")
+    if not np.isfinite(emphasis_TW).all() or (emphasis_TW <= 0).any():
+        raise ModelFileError("codec narrow_emphasis must be finite and above 0, it is not; is the file whole?")
     if not np.isfinite(codebooks_SCW).all():
         raise ModelFileError("codec narrow_codebooks must be finite, got NaN or Inf; is the file whole?")

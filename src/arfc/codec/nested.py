@@ -13,12 +13,11 @@ from arfc.codec.codes import check_packed
 from arfc.codec.emphasis import Emphasis, emphasis
 from arfc.codec.frame import Frame
 from arfc.codec.joint import LEAST_ROWS, ROUNDS, JointTokens
-from arfc.codec.lengths import best_power
 from arfc.codec.missed import Missed
 from arfc.codec.narrow import ROWS as NARROW_ROWS
-from arfc.codec.offsets import widened
 from arfc.codec.outside import filled_outside
-from arfc.codec.rows import check_vectors
+from arfc.codec.rows import check_vectors, widened
+from arfc.codec.stretch import best_power
 from arfc.codec.threads import by_threads
 from arfc.codec.token_count import (
     JUDGED_BYTES,

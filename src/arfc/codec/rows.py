@@ -1,12 +1,12 @@
-"""What a codec accepts as rows, and their lengths."""
-# N rows, K dims
+"""What a codec accepts as rows, and rows of fewer dims."""
+# N rows, K dims, P first dims
 
 from __future__ import annotations
 
 import numpy as np
 
-from arfc.errors import DtypeError, RowError, ShapeError, count_rows
-from arfc.shapes import Array, Float
+from arfc.errors import DtypeError, ShapeError
+from arfc.shapes import Array, Float32
 
 
 def check_vectors(vectors_NK: Array, *, width: int | None = None) -> Array:
@@ -21,18 +21,10 @@ def check_vectors(vectors_NK: Array, *, width: int | None = None) -> Array:
     wanted = "K" if width is None else width
     if vectors_NK.ndim != 2 or vectors_NK.shape[1] == 0 or width not in (None, vectors_NK.shape[1]):
         raise ShapeError(f"vectors must have shape (N, {wanted}), got {vectors_NK.shape}; was another model meant?")
-    with np.errstate(over="ignore"):  # what overflows becomes Inf, which row_norms refuses
+    with np.errstate(over="ignore"):  # what overflows becomes Inf, which has no direction
         return np.ascontiguousarray(vectors_NK, dtype=np.float32)
 
 
-def row_norms(vectors_NK: Float[Array, "N K"]) -> Float[Array, " N"]:
-    """Return the length of each row in float64, where no float32 overflows.
-
-    Raises: RowError naming the rows that are NaN, Inf or zero.
-    """
-    norms_N: Float[Array, " N"] = np.sqrt(np.square(vectors_NK, dtype=np.float64).sum(axis=1))
-    bad = np.flatnonzero(~(np.isfinite(norms_N) & (norms_N > 0)))
-    if len(bad):
-        found = count_rows(bad[:5].tolist(), len(bad))
-        raise RowError(f"vectors must be finite and not all zero, got {found} without a direction; remove them first")
-    return norms_N
+def widened(values_NP: Float32[Array, "N P"], width: int) -> Float32[Array, "N K"]:
+    """Return rows with zeros for the dims that they do not speak of."""
+    return np.pad(values_NP, ((0, 0), (0, width - values_NP.shape[1])))

@@ -19,7 +19,7 @@ from arfc.errors import ModelFileError
 from arfc.io.folder import folder_writer
 from arfc.io.output import CONFIG_NAME, FORMAT
 
-FORMAT_VERSION = 10
+FORMAT_VERSION = 11
 TENSORS_NAME = "model.safetensors"
 REQUIRED: dict[str, type] = {
     "width": int,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from arfc.codec import ClassicCodec, NestedCodec
-from arfc.codec.lengths import POWERS
+from arfc.codec.stretch import POWERS
 from arfc.codec.token_count import Order, judged_sizes
 from arfc.model.network import Network
 from arfc.scores import unit_rows
