@@ -32,8 +32,9 @@ STYLES = {
     ("bytes", "rq"): ("#2f9e6e", "-", 1.4),
     ("bytes", "lsq"): ("#c05fa8", "-", 1.4),
     ("bytes", "opq"): ("#9a6ddb", "-", 1.4),
+    ("bytes", "turboquant"): ("#b5563a", "-", 1.4),
     ("bytes", "rabitq"): ("#d98a1f", "-", 1.4),
-    ("bytes", "int8"): ("#8a939e", "-", 1.4),
+    ("bytes", "klt + int8"): ("#8a939e", "-", 1.4),
     ("floats", "truncation"): ("#8a939e", "--", 1.4),
 }
 """Colour, dashes and width: a colour per method, codes solid and floats dashed; mid-tones that both pages bear."""

@@ -46,10 +46,10 @@ def main() -> None:
     assert found.drop(["embedding"]).equals(table.drop(["embedding"]))
 
     packed_NB = np.frombuffer(b"".join(found["embedding"].to_pylist()), np.uint8).reshape(ROWS, BYTES)
-    ids, cosines = compressor.search(encoder.encode([QUESTION]), compressor.codes(packed_NB), k=3)
+    ids, scores = compressor.search(encoder.encode([QUESTION]), compressor.codes(packed_NB), k=3)
     print(f'\n"{QUESTION}"')
-    for row, cosine in zip(found.take(ids[0]).to_pylist(), cosines[0], strict=True):
-        print(f"    {cosine:.2f} {row['source']['topic']}: {row['text']}")
+    for row, score in zip(found.take(ids[0]).to_pylist(), scores[0], strict=True):
+        print(f"    {score:.2f} {row['source']['topic']}: {row['text']}")
 
 
 def arfc(*words: object) -> None:

@@ -12,6 +12,8 @@ from arfc.errors import ConfigError, SizeError
 # Floor of width / ratio must give k back for ratio = width / k, whose quotient may fall just below k.
 ROUNDING = 1e-9
 
+FLOAT_BYTES = 4
+"""Bytes of one float32 dim."""
 SECONDS_PER_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0}
 NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 DURATION = re.compile(rf"(?:(?P<h>{NUMBER})h)?(?:(?P<m>{NUMBER})m)?(?:(?P<s>{NUMBER})s?)?")

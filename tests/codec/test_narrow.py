@@ -1,4 +1,4 @@
-"""Narrow tokens: prefixes, the dims that they speak of, one codeword after another, few rows, files."""
+"""Narrow tokens: prefixes, the dims that they cover, one codeword after another, few rows, files."""
 
 import numpy as np
 import pytest

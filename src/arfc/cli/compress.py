@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from arfc.io import MatrixWriter, OtherColumns
 
-FLOAT_BYTES = 4
-
 
 @click.command("compress")
 @features_argument
@@ -63,7 +61,7 @@ def compress_command(
         raise click.UsageError(f"exactly one of --dims, --ratio and --bytes must be given, got {got}")
 
     from arfc.io import check_matrix_output, matrix_writer, open_features
-    from arfc.sizes import resolve_dims
+    from arfc.sizes import FLOAT_BYTES, resolve_dims
 
     check_matrix_output(out, overwrite=overwrite)
     opened = open_features(features, column=column)

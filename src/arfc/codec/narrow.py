@@ -1,4 +1,4 @@
-"""Byte tokens that speak of a few dims each: those where most is missed by the tokens before."""
+"""Byte tokens that cover a few dims each: those where most is missed by the tokens before."""
 # N rows, M rows and copies of them, H held-out rows, n rows of a block, K dims, T tokens, W dims of a token,
 # S codebooks, C codewords (256)
 
@@ -47,7 +47,7 @@ class _Step(NamedTuple):
 class NarrowTokens:
     """One byte per token: the codeword that is nearest to what the tokens before it have missed along its dims.
 
-    A token takes the dims where most is missed, of rows that nothing was fitted on. So strong dims are spoken of first
+    A token takes the dims where most is missed, of rows that nothing was fitted on. So strong dims are covered first
     and often, weak ones late, and any number of leading tokens is a valid code. In units of what is missed, all tokens
     ask nearly the same of their codewords: a few codebooks serve hundreds of bytes, and few rows can teach them.
 
@@ -58,7 +58,7 @@ class NarrowTokens:
     width: int
     """Dims K of the rows."""
     dims: Int32[Array, "T W"]
-    """The dims that each token speaks of."""
+    """The dims that each token covers."""
     scale: Float32[Array, "T W"]
     """The unit of its codewords along each of them."""
     emphasis: Float32[Array, "T W"]

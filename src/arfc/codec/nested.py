@@ -33,7 +33,7 @@ from arfc.shapes import Array, Float32, UInt8
 from arfc.sizes import check_bytes
 
 JOINT_DIMS = 256
-"""Dims that joint tokens speak of; the weak ones after them are left to the narrow tokens."""
+"""Dims that joint tokens cover; the weak ones after them are left to the narrow tokens."""
 LEAST_DIMS_PER_TOKEN = 4
 """At more than two bits per dim narrow tokens do as well."""
 FIT_ROWS = 30_000
@@ -60,8 +60,8 @@ class NestedCodec:
     """Code unit rows in the eigenbasis of a sample: first joint tokens, then narrow tokens for what they missed.
 
     Both halves are one idea: what is stored so far predicts the vector, and the next byte names a codeword for what
-    the prediction missed. Joint tokens speak of all strong dims and are chosen together: they serve short codes, where
-    many dims must share few bits. Narrow tokens speak of a dozen dims each, where most is missed; they cost little to
+    the prediction missed. Joint tokens cover all strong dims and are chosen together: they serve short codes, where
+    many dims must share few bits. Narrow tokens cover a dozen dims each, where most is missed; they cost little to
     choose, and serve codes of any length.
 
     Source: our choice; `JointTokens`, `Missed` and `NarrowTokens` name theirs.
@@ -279,5 +279,5 @@ class _Made:
 
 
 def _strong(values_NK: Float32[Array, "N K"]) -> Float32[Array, "N P"]:
-    """Return the dims that joint tokens speak of."""
+    """Return the dims that joint tokens cover."""
     return np.ascontiguousarray(values_NK[:, :JOINT_DIMS])

@@ -26,5 +26,5 @@ def check_vectors(vectors_NK: Array, *, width: int | None = None) -> Array:
 
 
 def widened(values_NP: Float32[Array, "N P"], width: int) -> Float32[Array, "N K"]:
-    """Return rows with zeros for the dims that they do not speak of."""
+    """Return rows with zeros for the dims that they do not cover."""
     return np.pad(values_NP, ((0, 0), (0, width - values_NP.shape[1])))

@@ -9,8 +9,8 @@ from arfc.errors import RowError
 from arfc.evaluate.intervals import interval, interval_and_retention
 from arfc.evaluate.methods import Method
 from arfc.evaluate.task import DrawnTogether, Scores, Task, uncompressed_scores
+from arfc.sizes import FLOAT_BYTES
 
-FLOAT_BYTES = 4
 ROWS_OF_UNIT = {"dims": "floats", "bytes": "bytes"}
 
 Methods = Mapping[str, Mapping[str, Method | None]]

@@ -12,7 +12,6 @@ import numpy as np
 
 from arfc.errors import ConfigError, RowError, SizeError
 from arfc.evaluate.intervals import interval, interval_and_retention
-from arfc.evaluate.measure import FLOAT_BYTES
 from arfc.evaluate.methods import Method, byte_methods, float_methods
 from arfc.evaluate.nearest import check_engine
 from arfc.evaluate.run import about_byte_baselines, open_sides, tasks_of
@@ -21,7 +20,7 @@ from arfc.evaluate.series import CODES, FLOATS, share_text, size_text
 from arfc.evaluate.task import Task, uncompressed_scores
 from arfc.io import open_labels
 from arfc.shapes import Array, Float64, Int64
-from arfc.sizes import byte_ladder, float_ladder
+from arfc.sizes import FLOAT_BYTES, byte_ladder, float_ladder
 
 if TYPE_CHECKING:
     from arfc.compressor import Compressor

@@ -150,7 +150,7 @@ from arfc import Compressor
 model = Compressor.from_pretrained("{name}")
 small = model.compress(x, dims={_eighth(curve["floats"], "dims", width)})  # x: (N, {width}) float array
 codes = model.compress(x, bytes={_eighth(curve["bytes"], "bytes", width)})
-ids, cosines = model.search(queries, codes, k=10)
+ids, scores = model.search(queries, codes, k=10)
 ```
 
 ## Quality
