@@ -132,6 +132,13 @@ def test_load_refuses_a_missing_key(folder, name):
         Compressor.load(folder)
 
 
+@pytest.mark.parametrize(("part", "name"), [("model", "heads"), ("train", "patience")])
+def test_load_refuses_a_config_without_a_field(folder, part, name):
+    rewrite(folder, lambda facts: facts["config"][part].pop(name))
+    with pytest.raises(ModelFileError, match=rf"missing or of another type config\.{part}; copy the"):
+        Compressor.load(folder)
+
+
 @pytest.mark.parametrize(("name", "value"), [("width", "24"), ("config", []), ("data", 3), ("curve", None)])
 def test_load_refuses_facts_of_another_type(folder, name, value):
     rewrite(folder, lambda facts: facts.update({name: value}))
@@ -147,6 +154,7 @@ def test_load_refuses_facts_of_another_type(folder, name, value):
         lambda facts: facts["config"]["model"].update(solutions=1),
         lambda facts: facts["config"]["model"].update(tokens=0),
         lambda facts: facts["config"]["model"].update(colour="red"),
+        lambda facts: facts["config"]["train"].update(colour="red"),
     ],
 )
 def test_load_refuses_a_config_of_another_model(folder, change):

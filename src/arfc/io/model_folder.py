@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -9,12 +10,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from arfc.config import Config
 from arfc.errors import ModelFileError
 from arfc.io.folder import folder_writer
 from arfc.io.output import CONFIG_NAME, FORMAT
@@ -147,8 +149,17 @@ def _faults(facts: dict[str, Any]) -> list[str]:
         faults.append("opening")
     history = facts.get("history", {})
     faults += [f"history.{fault}" for fault in _history_faults(history)] if isinstance(history, dict) else ["history"]
-    train = facts["config"].get("train") if "config" not in faults else {}
-    if not isinstance(train, dict) or not _is_number(train.get("duplicate_cosine", 1)):
+    return faults if "config" in faults else [*faults, *_config_faults(facts["config"])]
+
+
+def _config_faults(config: dict[str, Any]) -> list[str]:
+    """Name the parts that lack a field: its default may be another one by now."""
+    faults = []
+    for part, kind in get_type_hints(Config).items():
+        given = config.get(part)
+        if not isinstance(given, dict) or not {field.name for field in dataclasses.fields(kind)} <= set(given):
+            faults.append(f"config.{part}")
+    if "config.train" not in faults and not _is_number(config["train"]["duplicate_cosine"]):
         faults.append("config.train")
     return faults
 
