@@ -17,8 +17,6 @@ from arfc.shapes import Array, Float32, UInt8
 _CODEWORDS = 256
 _BEAM = 5
 _ITERATIONS = 5
-_OPQ = {"niter": 20, "niter_pq_0": 10}
-"""Rounds, and iterations of the first: faiss's 50 and 40 cost two and a half times as much."""
 _LSQ = {"train_iters": 25, "train_ils_iters": 4}
 """Of faiss's 25 and 8, which take half as long again: recall@10 at 8 bytes on validation rows of captions .785 with
 either, on those of muge .647, and .649 with 8."""
@@ -75,8 +73,6 @@ class FaissCodec:
         training_pq = faiss.ProductQuantizer(out_width, bytes_per_vector, 8)
         _set_up(training_pq.cp, seed=seed)
         rotation.pq = training_pq
-        for name, value in _OPQ.items():
-            setattr(rotation, name, value)
         final = faiss.IndexPQ(out_width, bytes_per_vector, 8)
         _set_up(final.pq.cp, seed=seed)
         index = faiss.IndexPreTransform(rotation, final)
