@@ -180,13 +180,13 @@ def test_the_readme_shows_who_wins(home):
 def test_a_winner_joins_the_readme(home, record, cell):
     pytest.importorskip("matplotlib", reason="the picture needs the extra `bench`")
     path = home / "benchmarks" / "records" / "quality.jsonl"
-    others = [record("lsq", codes={8: cell(0.9)}), record("turboquant", codes={8: cell(0.2)})]
+    others = [record("lsq", codes={8: cell(0.9)}), record("pq", codes={8: cell(0.2)})]
     path.write_text(path.read_text() + "".join(json.dumps(one) + "\n" for one in others))
     render(home)
     rows = rows_of((home / "README.md").read_text())
     assert rows["LSQ"] == [["**0.900**", "-", "-", "-"]]
     assert re.search("LSQ.*src=", (home / "README.md").read_text())  # it is in the picture, too
-    assert "TurboQuant" not in rows
+    assert "PQ" not in rows
 
 
 def test_the_same_records_give_the_same_files(home, records):

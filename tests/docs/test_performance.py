@@ -2,10 +2,13 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from _records import read, studies
+from _verdict import listed
 from arfc.codec.token_count import TOKEN_CHOICES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +49,43 @@ def test_codes_are_held_against_rq_as_the_record_says(tokens, of_32):
     said += "against RQ without them, at {:.1f}, {:.1f} and {:.1f} times.".format(*without)
     assert said.replace(" 0.", " .") in page
     assert f"{of_32} {with_tables[1]:.2f} times".replace(" 0.", " .") in page.split("## Limits")[1]
+
+
+def test_what_models_chose_is_what_the_records_say():
+    chosen = Counter()
+    for name in ("quality", "carry-over"):
+        for line in (ROOT / "benchmarks" / "records" / f"{name}.jsonl").read_text().splitlines():
+            record = json.loads(line)
+            if record["method"] == "arfc":
+                chosen[record["variant"], record["settings"]["joint_tokens"]] += 1
+    page = " ".join(PAGE.split())
+    for variant, said in (
+        ("none", "In the benchmark's fits without supervision"),
+        ("labels", "with labels"),
+        ("pairs", "with pairs"),
+    ):
+        counts = [f"{count} chose {tokens}" for (told, tokens), count in sorted(chosen.items()) if told == variant]
+        assert f"{said} {listed(counts)}" in page
+
+
+def test_what_codes_find_beyond_those_of_rq_is_what_the_records_say():
+    captions = [
+        one for one in studies(read(ROOT / "benchmarks" / "records" / "quality.jsonl")) if one.set == "captions"
+    ]
+    (table,) = (
+        one for study in captions if study.variant == "none" for one in study.tables if one.metric == "recall@10"
+    )
+    ours, rq = ({size: cell.score.value for size, cell in line.cells.items()} for line in lines_of(table, "arfc", "rq"))
+    short, long = (f"{100 * (ours[size] - rq[size]):.1f}".lstrip("0") for size in (16, 32))
+    assert f"codes of 16 and 32 bytes find {short} and {long} points of recall@10 more than RQ's" in " ".join(
+        PAGE.split()
+    )
+
+
+def lines_of(table, *methods):
+    """Return the lines of codes, in this order."""
+    found = {line.method: line for line in table.lines if line.form == "bytes"}
+    return [found[method] for method in methods]
 
 
 def test_the_dates_are_those_of_the_records():
