@@ -1,9 +1,11 @@
 """KLT + bits: prefixes, row independence, near the vectors, errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from arfc.codec import ClassicCodec
+from arfc.codec import ClassicCodec, classic
 from arfc.codec.emphasis import emphasis
 from arfc.codec.frame import Frame
 from arfc.codec.scalar import ScalarCodec
@@ -32,7 +34,7 @@ def test_short_codes_are_the_beginning_of_long_ones_and_a_row_s_alone(codec, row
 
 def test_longer_codes_come_nearer_to_the_unit_vector(codec, rows):
     unit = rows[700:] / np.linalg.norm(rows[700:], axis=1, keepdims=True)
-    errors = []
+    errors, codec = [], replace(codec, powers={1: 1.0})
     for size in (1, 4, 10, 20):
         back = codec.decode(codec.encode(rows[700:], bytes_per_vector=size))
         np.testing.assert_allclose(np.linalg.norm(back, axis=1), 1, rtol=1e-5)
@@ -63,3 +65,18 @@ def test_what_is_no_row_or_code_is_refused(codec, rows):
         codec.encode(rows, bytes_per_vector=21)
     with pytest.raises(DtypeError, match="codes must be uint8"):
         codec.decode(rows)
+
+
+def test_each_size_is_stretched_as_far_as_serves_it_best(monkeypatch):
+    powers = iter([0.25, 0.5, 1.0])
+    monkeypatch.setattr(classic, "best_power", lambda mean, offsets, decoded: next(powers, 0.75))
+    rows = np.random.default_rng(0).standard_normal((400, 40)).astype(np.float32)
+    codec = ClassicCodec.fit(rows)
+    assert list(codec.powers.values())[:3] == [0.25, 0.5, 1.0] and min(codec.powers) > 3
+    packed = codec.encode(rows, bytes_per_vector=40)
+    sizes = sorted(codec.powers)
+    for size, reached in ((3, sizes[0]), (sizes[0], sizes[0]), (sizes[1] - 1, sizes[0]), (sizes[1], sizes[1])):
+        expected = codec.frame.vectors(codec.scalar.decode(packed[:, :size]), power=codec.powers[reached])
+        np.testing.assert_array_equal(codec.decode(packed[:, :size]), expected)
+    short = packed[:, : sizes[0]]
+    assert np.abs(codec.decode(short) - codec.frame.vectors(codec.scalar.decode(short))).max() > 0.01

@@ -52,7 +52,7 @@ def test_decoded_rows_are_shorter_where_less_is_said(kind):
     """Rows far from each other: no query has what the code of a row leaves open."""
     rows = np.random.default_rng(2).standard_normal((3000, 128)) * np.geomspace(1, 0.2, 128)
     codec = kind.fit(rows)
-    assert codec.frame.power < 1
+    assert (codec.powers[8] if kind is ClassicCodec else codec.frame.power) < 1
     packed = codec.encode(rows, bytes_per_vector=64)
     lengths = [np.linalg.norm(codec.decode(packed[:, :size]), axis=1).mean() for size in (4, 16, 64)]
     assert lengths[0] < lengths[1] < lengths[2] < 1.01

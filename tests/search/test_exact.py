@@ -81,7 +81,7 @@ def test_a_query_finds_the_same_alone_and_among_others(rng):
 
 def test_codes_are_searched_as_what_they_decode_to(small_blocks, vectors, rng):
     codec = ClassicCodec.fit(vectors * np.linspace(3, 0.3, 24, dtype=np.float32))
-    codec = replace(codec, frame=replace(codec.frame, power=0.25))
+    codec = replace(codec, powers={1: 0.25})
     codes = Codes(codec.encode(vectors, bytes_per_vector=2), codec)
     queries = rng.standard_normal((9, 24)).astype(np.float32)
     ids, scores = exact_search(queries, codes, k=12)

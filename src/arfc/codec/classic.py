@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,25 +34,29 @@ class ClassicCodec:
     """Eigenbasis and mean."""
     scalar: ScalarCodec
     """Levels of each dim, off the mean."""
+    powers: Mapping[int, float] = field(default_factory=lambda: {1: 1.0})
+    """How far decoded offsets are stretched (`Frame.power`), by the bytes of a code from which on it is so."""
 
     @classmethod
     def fit(cls, vectors_NK: Array) -> ClassicCodec:
-        """Fit on a sample of rows; some of them choose how long decoded rows are, for levels know none by heart.
+        """Fit on a sample of rows.
+
+        Some of them choose how long decoded rows are, size by size: levels know no row by heart.
 
         Raises: ShapeError, DtypeError, RowError (NaN, Inf, zero or no rows).
         """
         frame, values_NK, energy_K = Frame.fit(vectors_NK)
         weights = emphasis(frame.mean, energy_K)
-        chosen = np.sort(np.random.default_rng([0, 3]).permutation(len(values_NK))[:ROWS])
+        order = np.random.default_rng([0, 3]).permutation(len(values_NK))
         early = [(8 * GROUP, weights.first), (2 * 8 * GROUP, weights.later)]
-        scalar = ScalarCodec.fit(values_NK[chosen], emphasis_K=weights.fine, early=early)
-        some_nK = values_NK[chosen[:: -(-len(chosen) // _ROWS_OF_LENGTHS)]]
+        scalar = ScalarCodec.fit(values_NK[np.sort(order[:ROWS])], emphasis_K=weights.fine, early=early)
+        some_nK = values_NK[order[:_ROWS_OF_LENGTHS]]  # in no order, for some of them are asked
         if len(some_nK) < 2:
             return cls(frame=frame, scalar=scalar)
         sizes = sorted({min(size, scalar.largest_bytes) for size in judged_sizes(frame.width)})
         packed_nB = scalar.encode(some_nK, bytes_per_vector=max(sizes))
-        decoded = (scalar.decode(packed_nB[:, :size]) for size in sizes)
-        return cls(frame=replace(frame, power=best_power(frame.mean, some_nK, decoded)), scalar=scalar)
+        powers = {size: best_power(frame.mean, some_nK, [scalar.decode(packed_nB[:, :size])]) for size in sizes}
+        return cls(frame=frame, scalar=scalar, powers=powers)
 
     @property
     def width(self) -> int:
@@ -77,4 +82,6 @@ class ClassicCodec:
         Raises: DtypeError, ShapeError, SizeError when these are no codes of this codec.
         """
         check_packed(packed_NB, largest_bytes=self.largest_bytes)
-        return self.frame.vectors(self.scalar.decode(packed_NB))
+        reached = (least for least in self.powers if least <= packed_NB.shape[1])
+        power = self.powers[max(reached, default=min(self.powers))]
+        return self.frame.vectors(self.scalar.decode(packed_NB), power=power)

@@ -65,9 +65,12 @@ class Frame:
         offsets_NK: Array = self._to_values(unit_NK) - self.mean
         return offsets_NK
 
-    def vectors(self, offsets_NK: Float32[Array, "N K"]) -> Float32[Array, "N K"]:
-        """Return the vectors about the mean that decoded offsets stand for: their products with queries are scores."""
-        return self._to_vectors(rows_about(self.mean, offsets_NK, power=self.power))
+    def vectors(self, offsets_NK: Float32[Array, "N K"], *, power: float | None = None) -> Float32[Array, "N K"]:
+        """Return the vectors about the mean that decoded offsets stand for: their products with queries are scores.
+
+        `power` may stand for the frame's own.
+        """
+        return self._to_vectors(rows_about(self.mean, offsets_NK, power=self.power if power is None else power))
 
     def stretches(self, offsets_NK: Float32[Array, "N K"]) -> Float64[Array, " N"]:
         """Return by how much `vectors` stretches each of them."""
