@@ -46,9 +46,10 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   for each size). With pairs or labels our lengths are chosen by the validation score; those of KLT + bits are not. RQ,
   LSQ and OPQ would gain by such lengths, too: .4 to 1.1 points of recall@10 on validation rows of captions
   ([log](log.md)).
-- faiss's codes are trained as faiss does by default, but for two settings that take long: RQ has 5 iterations per
+- faiss's codes are trained as faiss does by default, but for three settings that take long: RQ has 5 iterations per
   codebook where faiss has 10, which costs .1 to .3 points on validation rows of MUGE, and LSQ 4 search steps in
-  training where faiss has 8, which costs nothing on captions and .3 points on MUGE ([log](log.md)).
+  training where faiss has 8, which costs nothing on captions and .3 points on MUGE. OPQ has faiss's 50 rounds on
+  captions and 20 elsewhere, which costs 1.3 and .8 points at 8 and 16 bytes on MUGE ([log](log.md)).
 - Sets come with no supervision, with labels or with pairs. Methods that were fitted on the features alone stand in the
   tables with labels or pairs, too, marked "no labels" or "no pairs".
 - recall@k is the share of the k nearest neighbours by the original vectors that a search finds. R@k asks whether a
