@@ -118,6 +118,15 @@ def test_the_budgeted_fit_is_that_of_the_record():
     assert f"has {min(shares):.1%} to {max(shares):.1%} of the score".replace("%", " %") in page
 
 
+def test_what_the_readme_says_it_costs():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    fit = json.loads((ROOT / "benchmarks" / "records" / "fit_speed.jsonl").read_text().splitlines()[-1])
+    assert f"**Fit**: {fit['whole']['seconds']:.0f} s for 40,000 rows of 384 dims" in readme
+    few, more = (RECORDS["codes"][f"arfc encode, {tokens} tokens, 32 bytes"]["per_s"] for tokens in (8, 16))
+    assert f"{round(more, -3):,} to {round(few, -3):,} codes of 32 bytes" in readme
+    assert round(RECORDS["vectors"]["arfc, linear, ratio 4"]["per_s"], -6) == 1_000_000
+
+
 def test_a_query_takes_what_the_record_says():
     linear, opened = RECORDS["one_query"]["linear"], RECORDS["one_query"]["all tokens open"]
     page = " ".join(PAGE.split())
