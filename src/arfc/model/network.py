@@ -79,8 +79,9 @@ class Network(nn.Module):
         """
         self.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
         for name, array in arrays.items():
-            if array.dtype != (np.int64 if name == "decode_steps" else np.float32) or not np.isfinite(array).all():
-                raise ValueError(f"network.{name} must be finite float32, got {array.dtype}, NaN or Inf")
+            wanted = "int64" if name == "decode_steps" else "float32"
+            if array.dtype != wanted or not np.isfinite(array).all():
+                raise ValueError(f"network.{name} must be finite {wanted}, got {array.dtype}, NaN or Inf")
         if not ((self.opening >= 0) & (self.opening <= 1)).all() or not (self.scale > 0).all():
             raise ValueError("network.opening must lie in 0..1, and network.scale above 0")
         if not 0 <= int(self.decode_steps) <= 2 * MOST_DECODE_STEPS:
