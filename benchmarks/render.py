@@ -30,8 +30,8 @@ README_LINES = (
 )
 """What the README's table has; whatever is best at one of its sizes is added, so that no lost size is hidden."""
 TERMS = (
-    "Rivals with one model per size have trained 30 s for each. RQ, LSQ and OPQ would gain .4 to 1.1 points by our "
-    "lengths of decoded rows, which were found when scores of this set were known "
+    "Rivals with one model per size have trained 30 s for each. In a trial RQ, LSQ and OPQ gained .4 to 1.1 points by "
+    "our lengths of decoded rows, which were found when scores of this set were known "
     "([terms](docs/results.md#how-it-was-measured))."
 )
 RANDOM = {"lsq", "rq", "opq", "pq", "rabitq", "turboquant", "random rotation"}

@@ -37,6 +37,13 @@ def test_what_96_bytes_keep(said, measured):
     assert f"as a code, {100 * floats[96] / whole:.0f} % as floats." in said
 
 
+def test_how_long_rivals_of_one_size_have_trained(said, measured):
+    rivals = [one for one in measured["captions", "none"].records if one["method"] in ("autoencoder", "q-former")]
+    sizes = {len(one["tables"][0]["floats"]) for one in rivals}
+    (seconds,) = {one["settings"]["budget_s"] / size for one in rivals for size in sizes}
+    assert f"Rivals with one model per size have trained {seconds:.0f} s for each." in said
+
+
 def test_what_codes_of_images_keep(said, measured):
     (table,) = (table for table in measured["muge", "none"].tables if table.metric == "recall@10")
     codes = [one for one in table.lines if one.form == "bytes" and one.kind in ("ours", "classic")]
