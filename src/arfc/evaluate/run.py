@@ -52,9 +52,9 @@ def evaluate(
     With `queries` and `qrels` (as `open_qrels` takes them, with `query_ids` and `ids`), nDCG@10 and recall@100 of the
     documents, which are all rows of `x`: those that the fit has used, too, as long as it has not used the queries.
 
-    The KLT is the model's own, which has learned from the same rows. The byte baselines are fitted on the rows of the
-    input that the fit has used, and left out (None) where these are fewer than 1,000. A score is None too where a row
-    is cut to zeros. `report` is called with the number of sizes done and of all sizes.
+    The KLT of floats is the model's own, which has learned from the same rows. The byte baselines are fitted on the
+    rows of the input that the fit has used, and left out (None) where these are fewer than 1,000. A score is None too
+    where a row is cut to zeros. `report` is called with the number of sizes done and of all sizes.
 
     Shapes: x and pairs (N, D); labels (N,); queries (Q, D); qrels (E, 3).
     Raises: RowError when fewer than 100 rows are unseen, or no query can be scored; ShapeError, DtypeError, InputError;

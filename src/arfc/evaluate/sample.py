@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arfc.codec.classic import ROWS
 from arfc.errors import RowError
 from arfc.fingerprint import SeenRows
 from arfc.io import Features
@@ -16,7 +17,7 @@ from arfc.shapes import Array, Bool, Float32, Int64
 MOST_DATABASE_ROWS = 20_000
 LEAST_UNSEEN_ROWS = 100
 """Fewer rows than this say nothing."""
-MOST_SEEN_ROWS = 16_384
+MOST_SEEN_ROWS = ROWS
 """Seen rows of each side that are kept: as many as the levels of KLT + bits are fitted on."""
 MOST_CHECKED_ROWS = 200_000
 """Rows, drawn over the whole input, that are held against the rows the fit has used."""
