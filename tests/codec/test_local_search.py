@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from arfc.codec.local_search import _fitted, best_sums, learn_codebooks, residual_codebooks
+from arfc.codec.local_search import _fitted, best_sums, learn_codebooks, learn_from_draws, residual_codebooks
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,24 @@ def test_time_that_runs_out_leaves_fewer_rounds(start, sums):
 
     learn(start, sums, rounds=9, pace=pace)
     assert heard == [1 / 9, 2 / 9, 3 / 9]
+
+
+def test_new_rows_in_each_round_lower_the_error_of_others_too(start, sums):
+    parts = iter(np.split(sums[:4000], 4) * 2)
+    learned = learn_from_draws(start, lambda: next(parts), rounds=8, ridge=3.0)
+    assert missed(learned, sums[4000:], 3) < 0.7 * missed(start, sums[4000:], 3)
+    assert next(parts, None) is None
+
+
+def test_draws_stop_with_the_time(start, sums):
+    drawn = []
+
+    def draw():
+        drawn.append(1)
+        return sums[:1000]
+
+    learn_from_draws(start, draw, rounds=9, ridge=3.0, pace=lambda done: 3 * done)
+    assert len(drawn) == 3
 
 
 @pytest.mark.parametrize("weights", [(0.0, 0.0, 1.0), (0.3, 0.2, 1.0)])

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 
+from arfc.codec.between import FEW_ROWS, RowsBetween
 from arfc.codec.group import Group
 from arfc.codec.kmeans import CODEWORDS
-from arfc.codec.local_search import learn_codebooks, residual_codebooks
+from arfc.codec.local_search import learn_codebooks, learn_from_draws, residual_codebooks
 from arfc.codec.stored import check_floats, taken
 from arfc.codec.threads import by_threads
 from arfc.errors import ModelFileError
@@ -29,6 +30,8 @@ ROUNDS = 100
 FIRST_RIDGE = 25.0
 """Ridge of the first group, times the squared ratio of what its start misses of unseen rows and what it does not; at
 most as many rows as a codeword has on average (docs/log.md)."""
+DRAWN_RIDGE = 10.0
+"""In place of it where the first group is learned from drawn rows."""
 LATER_RIDGE = 4.0
 """Ridge of later groups. What shrinks their codewords lowers the squared error and recall alike (docs/log.md)."""
 _BLOCK_ROWS = 512
@@ -115,7 +118,8 @@ class JointTokens:
         length. In their place may stand the `lessons` of an earlier fit, on fewer rows, to as many groups. The first
         group is learned in `rounds` rounds, later ones in a quarter as many; 0 leaves residual quantisation. `pace` is
         told the share of the work that is done, and returns the share of the time that is used: where that is larger,
-        there are fewer rounds, and no further group once all of it is used.
+        there are fewer rounds, and no further group once all of it is used. Where rows are few, the first group is
+        learned from ever new rows between them (`RowsBetween`), in half as many rounds.
 
         Shapes: values (N, P), N at least `LEAST_ROWS` unless `tokens` is 0.
         """
@@ -130,11 +134,15 @@ class JointTokens:
         for place, first in enumerate(starts):
             if clock.begins(place) >= 1:
                 break
-            codebooks_TCP = residual_codebooks(values_NP, tokens=min(GROUP, tokens - first), rng=rng)
+            between = RowsBetween(values_NP) if place == 0 and len(values_NP) < FEW_ROWS else None
+            start_NP = between.draw(rng) if between else values_NP
+            codebooks_TCP = residual_codebooks(start_NP, tokens=min(GROUP, tokens - first), rng=rng)
             group, ridge = cls(codebooks=codebooks_TCP, emphasis=alike_2P), 0.0
             lesson = lessons[place] if lessons else None
             if clock.is_made(place) < 1 and clock.rounds[place]:
-                group, ridge = group._learned(values_NP, unseen_HP, place=place, lesson=lesson, clock=clock, rng=rng)
+                group, ridge = group._learned(
+                    values_NP, unseen_HP, between=between, place=place, lesson=lesson, clock=clock, rng=rng
+                )
             codebooks.append(group.codebooks / emphasis_2P[min(place, 1)])
             if lesson is None and unseen_HP is not None:
                 unseen_HP = group._missed(unseen_HP)
@@ -157,6 +165,7 @@ class JointTokens:
         values_NP: Float32[Array, "N P"],
         unseen_HP: Float32[Array, "H P"] | None,
         *,
+        between: RowsBetween | None,
         place: int,
         lesson: Lesson | None,
         clock: _Clock,
@@ -169,13 +178,18 @@ class JointTokens:
             ridge = lesson.ridge
         else:
             missed = self._miss_ratio(values_NP, unseen_HP)
-            ridge = float(np.clip(LATER_RIDGE if place else FIRST_RIDGE * missed**2, 1, len(values_NP) / CODEWORDS))
+            rows, first = (between.drawn, DRAWN_RIDGE) if between else (len(values_NP), FIRST_RIDGE)
+            ridge = float(np.clip(LATER_RIDGE if place else first * missed**2, 1, rows / CODEWORDS))
         if not ridge:
             clock.ends(place)
             return self, 0.0
-        codebooks_TCP = learn_codebooks(
-            self.codebooks, values_NP, rounds=clock.rounds[place], ridge=ridge, rng=rng, pace=clock.of_rounds(place)
-        )
+        rounds, pace = clock.rounds[place], clock.of_rounds(place)
+        if between:
+            codebooks_TCP = learn_from_draws(
+                self.codebooks, partial(between.draw, rng), rounds=-(-rounds // 2), ridge=ridge, pace=pace
+            )
+        else:
+            codebooks_TCP = learn_codebooks(self.codebooks, values_NP, rounds=rounds, ridge=ridge, rng=rng, pace=pace)
         group = replace(self, codebooks=codebooks_TCP)
         if lesson is None and group._miss_ratio(values_NP, unseen_HP) >= missed:
             return self, 0.0

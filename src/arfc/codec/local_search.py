@@ -1,5 +1,5 @@
 """Codebooks that are learned together: tokens are chosen anew while the others stand, then all codewords are fitted."""
-# N rows, H held-out rows, n rows of a block, P dims, T tokens, C codewords (256)
+# N rows, D drawn rows, H held-out rows, n rows of a block, P dims, T tokens, C codewords (256)
 
 from __future__ import annotations
 
@@ -41,10 +41,9 @@ def learn_codebooks(
     Source: LSQ++ (Martinez et al., 2018: iterated conditional modes, least squares, stochastic relaxation of the
     codebooks); the weights on shorter sums are ours.
     """
-    tokens = len(codebooks_TCP)
-    weights_T = np.array([PREFIX_WEIGHTS.get(count, 0.0) for count in range(1, tokens)] + [1.0], dtype=np.float32)
+    weights_T = _weights(len(codebooks_TCP))
     picked_NT = best_sums(codebooks_TCP, values_NP)
-    spread_P = values_NP.std(axis=0) * np.float32(NOISE * min(1.0, rounds / CALM_ROUNDS) / np.sqrt(tokens))
+    spread_P = values_NP.std(axis=0) * np.float32(NOISE * min(1.0, rounds / CALM_ROUNDS) / np.sqrt(len(weights_T)))
     for step in range(1, rounds + 1):
         progress = max(step / rounds, pace(step / rounds))
         picked_NT = _chosen_anew(Group(codebooks_TCP, weights_T), values_NP, picked_NT)
@@ -54,6 +53,28 @@ def learn_codebooks(
         codebooks_TCP += (
             np.float32(np.sqrt(1 - progress)) * spread_P * rng.standard_normal(codebooks_TCP.shape, dtype=np.float32)
         )
+    return codebooks_TCP
+
+
+def learn_from_draws(
+    codebooks_TCP: Float32[Array, "T C P"],
+    draw: Callable[[], Float32[Array, "D P"]],
+    *,
+    rounds: int,
+    ridge: float,
+    pace: Callable[[float], float] = lambda done: 0.0,
+) -> Float32[Array, "T C P"]:
+    """As `learn_codebooks`, where `draw` gives new rows for each round: they are noise enough."""
+    weights_T = _weights(len(codebooks_TCP))
+    for step in range(1, rounds + 1):
+        progress = max(step / rounds, pace(step / rounds))
+        group, drawn_DP = Group(codebooks_TCP, weights_T), draw()
+        picked_DT = best_sums(codebooks_TCP, drawn_DP)
+        for _ in range(_PASSES):
+            picked_DT = _chosen_anew(group, drawn_DP, picked_DT)
+        codebooks_TCP = _fitted(codebooks_TCP, drawn_DP, picked_DT, weights_T, ridge=ridge)
+        if progress >= 1:
+            break
     return codebooks_TCP
 
 
@@ -79,6 +100,10 @@ def best_sums(codebooks_TCP: Float32[Array, "T C P"], values_NP: Float32[Array, 
         return group.best_sum(group.alone(block_nP), paths=1)
 
     return by_threads(pick, values_NP, block_rows=_BLOCK_ROWS)
+
+
+def _weights(tokens: int) -> Float32[Array, " T"]:
+    return np.array([PREFIX_WEIGHTS.get(count, 0.0) for count in range(1, tokens)] + [1.0], dtype=np.float32)
 
 
 def _chosen_anew(group: Group, values_NP: Float32[Array, "N P"], picked_NT: Int64[Array, "N T"]) -> Int64[Array, "N T"]:
