@@ -21,7 +21,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def codec(rows):
-    return NestedCodec.fit(rows[:2000])
+    return NestedCodec.fit(rows[:2000], rounds=10)
 
 
 def test_a_shortlist_of_all_rows_is_the_exact_search(codec, rows):
