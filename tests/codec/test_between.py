@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from arfc.codec.between import FEW_ROWS, NEIGHBOURS, RowsBetween
+from arfc.codec.between import MOST_DRAWN, NEIGHBOURS, RowsBetween
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def nearest(rows, others):
 
 def test_few_rows_give_several_each_and_many_no_more_than_the_bound(rows):
     assert RowsBetween(rows[:500]).drawn == 8 * 500
-    assert RowsBetween(rows).drawn == FEW_ROWS == len(RowsBetween(rows).draw(np.random.default_rng(0)))
+    assert RowsBetween(rows).drawn == MOST_DRAWN == len(RowsBetween(rows).draw(np.random.default_rng(0)))
 
 
 def test_rows_are_new_in_every_draw_and_repeat_with_the_seed(between):

@@ -9,7 +9,9 @@ from arfc.scores import top_k
 from arfc.shapes import Array, Float32
 
 FEW_ROWS = 10_000
-"""From so many rows on, drawn ones help little (docs/log.md)."""
+"""With fewer, codebooks are learned from drawn rows; with more these would help, too, by less (docs/log.md)."""
+MOST_DRAWN = 10_000
+"""Rows of a draw, or as many from each row of the sample as `_PER_ROW` says."""
 NEIGHBOURS = 10
 MOST_MOVED = 0.8
 """Most of the difference between two neighbours that a row is moved by."""
@@ -44,7 +46,7 @@ class RowsBetween:
     @property
     def drawn(self) -> int:
         """Rows of a draw."""
-        return min(FEW_ROWS, _PER_ROW * len(self._values_NP))
+        return min(MOST_DRAWN, _PER_ROW * len(self._values_NP))
 
     def draw(self, rng: np.random.Generator) -> Float32[Array, "D P"]:
         """Return new rows, as many from each row of the sample, or from as many of them."""
