@@ -54,8 +54,8 @@ class TrainConfig:
     """Steps that train ARC, MoS and the decoder with the linear map fixed (phase 2)."""
     decoder_steps: int = 300
     """Steps that train the decoder alone, everything else fixed (phase 3)."""
-    code_rounds: int = 100
-    """Rounds that learn the first group of codebooks together, later ones a quarter as many; 0: one after another."""
+    code_rounds: int = 50
+    """Rounds that learn the first group of codebooks together, later ones half as many; 0: one after another."""
     batch_rows: int = 1024
     """Rows per batch, drawn evenly; with pairs both sides count."""
     arc_batch_rows: int = 512

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from arfc.codec.between import MOST_DRAWN, NEIGHBOURS, RowsBetween
+from arfc.codec.between import AMONG, LEAST_DRAWN, NEIGHBOURS, RowsBetween
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,24 @@ def nearest(rows, others):
     return np.sqrt(np.square(others[:, None] - rows[None]).sum(axis=2)).min(axis=1)
 
 
-def test_few_rows_give_several_each_and_many_no_more_than_the_bound(rows):
+@pytest.fixture(scope="module")
+def many():
+    """(12001, 6) centred rows: more than neighbours are sought among."""
+    return np.random.default_rng(4).standard_normal((AMONG + 2001, 6)).astype(np.float32)
+
+
+def test_few_rows_give_several_each_and_many_as_many_as_there_are(rows, many):
     assert RowsBetween(rows[:500]).drawn == 8 * 500
-    assert RowsBetween(rows).drawn == MOST_DRAWN == len(RowsBetween(rows).draw(np.random.default_rng(0)))
+    assert RowsBetween(rows).drawn == LEAST_DRAWN == len(RowsBetween(rows).draw(np.random.default_rng(0)))
+    assert RowsBetween(many).drawn == len(many) == len(RowsBetween(many).draw(np.random.default_rng(0)))
+
+
+def test_rows_of_a_large_sample_move_between_near_rows_and_none_is_its_own_neighbour(many):
+    near_Nk = RowsBetween(many)._near_Nk
+    for row in (0, 1, 2, 1023, 1024, 1025, 4096, 12_000):
+        apart = np.square(many - many[row]).sum(axis=1)[::2]
+        apart[row // 2 if row % 2 == 0 else 0] += np.inf if row % 2 == 0 else 0
+        np.testing.assert_array_equal(near_Nk[row], 2 * np.argsort(apart)[:NEIGHBOURS])
 
 
 def test_rows_are_new_in_every_draw_and_repeat_with_the_seed(between):

@@ -56,9 +56,19 @@ def test_time_that_runs_out_leaves_fewer_rounds(start, sums):
 
 def test_new_rows_in_each_round_lower_the_error_of_others_too(start, sums):
     parts = iter(np.split(sums[:4000], 4) * 2)
-    learned = learn_from_draws(start, lambda: next(parts), rounds=8, ridge=3.0)
+    learned = learn_from_draws(start, lambda: next(parts), rounds=8, ridge=3.0, remembered=0.0)
     assert missed(learned, sums[4000:], 3) < 0.7 * missed(start, sums[4000:], 3)
     assert next(parts, None) is None
+
+
+def test_earlier_draws_have_a_say(start, sums):
+    """From draws of few rows codewords are better if earlier ones are remembered; forgotten, the last alone counts."""
+
+    def learned(remembered):
+        parts = iter(np.split(sums[:4000], 8))
+        return learn_from_draws(start, lambda: next(parts), rounds=8, ridge=1.0, remembered=remembered)
+
+    assert missed(learned(0.9), sums[4000:], 3) < 0.8 * missed(learned(0.0), sums[4000:], 3)
 
 
 def test_draws_stop_with_the_time(start, sums):

@@ -1,5 +1,5 @@
-"""Rows that a small sample could as well have held: each of its rows, moved as its neighbours differ."""
-# N rows, P dims, k neighbours, D drawn rows, n rows of a block
+"""Rows that a sample could as well have held: each of its rows, moved as its neighbours differ."""
+# N rows, S of them that are neighbours, P dims, k neighbours, D drawn rows, n rows of a block
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from arfc.scores import top_k
 from arfc.shapes import Array, Float32
 
-FEW_ROWS = 10_000
-"""With fewer, codebooks are learned from drawn rows; with more these would help, too, by less (docs/log.md)."""
-MOST_DRAWN = 10_000
-"""Rows of a draw, or as many from each row of the sample as `_PER_ROW` says."""
+LEAST_DRAWN = 10_000
+"""Rows of a draw from a sample that has no more; from less than an eighth of it, `MOST_PER_ROW` times theirs."""
+MOST_PER_ROW = 8
 NEIGHBOURS = 10
+AMONG = 10_000
+"""Most rows of the sample, evenly spread, among which the neighbours are found."""
 MOST_MOVED = 0.8
 """Most of the difference between two neighbours that a row is moved by."""
-_PER_ROW = 8
 _BLOCK_ROWS = 1024
 _TINY = 1e-20
 
@@ -32,13 +32,16 @@ class RowsBetween:
     def __init__(self, values_NP: Float32[Array, "N P"]) -> None:
         """Find the neighbours of the rows, which are centred, and more than `NEIGHBOURS`."""
         self._values_NP = values_NP
-        half_N = np.square(values_NP).sum(axis=1) / 2
+        step = -(-len(values_NP) // AMONG)
+        some_SP = np.ascontiguousarray(values_NP[::step])
+        half_S = np.square(some_SP).sum(axis=1) / 2
         found = []
         for start in range(0, len(values_NP), _BLOCK_ROWS):
-            score_nN = values_NP[start : start + _BLOCK_ROWS] @ values_NP.T - half_N
-            score_nN[np.arange(len(score_nN)), np.arange(start, start + len(score_nN))] = -np.inf
-            found.append(top_k(score_nN, NEIGHBOURS)[0])
-        self._near_Nk = np.concatenate(found)
+            score_nS = values_NP[start : start + _BLOCK_ROWS] @ some_SP.T - half_S
+            own = np.arange(-start % step, len(score_nS), step)
+            score_nS[own, (start + own) // step] = -np.inf
+            found.append(top_k(score_nS, NEIGHBOURS)[0])
+        self._near_Nk = step * np.concatenate(found)
         apart_NP = values_NP - values_NP[self._near_Nk[:, NEIGHBOURS // 2]]
         spread_P = np.square(values_NP, dtype=np.float64).mean(axis=0)
         self._apart_P = np.square(apart_NP, dtype=np.float64).mean(axis=0) / np.maximum(spread_P, _TINY)
@@ -46,7 +49,8 @@ class RowsBetween:
     @property
     def drawn(self) -> int:
         """Rows of a draw."""
-        return min(MOST_DRAWN, _PER_ROW * len(self._values_NP))
+        rows = len(self._values_NP)
+        return max(rows, min(LEAST_DRAWN, MOST_PER_ROW * rows))
 
     def draw(self, rng: np.random.Generator) -> Float32[Array, "D P"]:
         """Return new rows, as many from each row of the sample, or from as many of them."""

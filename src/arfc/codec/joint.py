@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arfc.codec.between import FEW_ROWS, RowsBetween
+from arfc.codec.between import RowsBetween
 from arfc.codec.group import Group
 from arfc.codec.kmeans import CODEWORDS
-from arfc.codec.local_search import learn_codebooks, learn_from_draws, residual_codebooks
+from arfc.codec.local_search import MOST_REMEMBERED, learn_codebooks, learn_from_draws, residual_codebooks
 from arfc.codec.stored import check_floats, taken
 from arfc.codec.threads import by_threads
 from arfc.errors import ModelFileError
@@ -25,13 +25,13 @@ GROUP = 8
 """Tokens that are chosen together."""
 PATHS = 6
 """Sums of codewords that encoding follows at once: solutions, of which the best is refined and stands."""
-ROUNDS = 100
-"""Rounds in which the codebooks of the first group are learned together; later ones have a quarter (docs/log.md)."""
-FIRST_RIDGE = 25.0
+ROUNDS = 50
+"""Rounds in which the codebooks of the first group are learned together; later ones have half as many (docs/log.md)."""
+FIRST_RIDGE = 10.0
 """Ridge of the first group, times the squared ratio of what its start misses of unseen rows and what it does not; at
 most as many rows as a codeword has on average (docs/log.md)."""
-DRAWN_RIDGE = 10.0
-"""In place of it where the first group is learned from drawn rows."""
+FEW_ROWS = 10_000
+"""With fewer, no draw is remembered: they tell of the same rows again and again (docs/log.md)."""
 LATER_RIDGE = 4.0
 """Ridge of later groups. What shrinks their codewords lowers the squared error and recall alike (docs/log.md)."""
 _BLOCK_ROWS = 512
@@ -116,15 +116,15 @@ class JointTokens:
         Errors along all dims count alike where no emphasis is given. Rows that codebooks were fitted on are missed by
         less than others. With rows that were not, `unseen_HP`, the next group learns from what was missed at their
         length. In their place may stand the `lessons` of an earlier fit, on fewer rows, to as many groups. The first
-        group is learned in `rounds` rounds, later ones in a quarter as many; 0 leaves residual quantisation. `pace` is
-        told the share of the work that is done, and returns the share of the time that is used: where that is larger,
-        there are fewer rounds, and no further group once all of it is used. Where rows are few, the first group is
-        learned from ever new rows between them (`RowsBetween`), in half as many rounds.
+        group is learned from ever new rows between those given (`RowsBetween`), in `rounds` rounds, later ones in half
+        as many; 0 leaves residual quantisation. `pace` is told the share of the work that is done, and returns the
+        share of the time that is used: where that is larger, there are fewer rounds, and no further group once all of
+        it is used.
 
         Shapes: values (N, P), N at least `LEAST_ROWS` unless `tokens` is 0.
         """
         starts = range(0, tokens, GROUP)
-        clock = _Clock([-(-rounds // 4) if first else rounds for first in starts], pace)
+        clock = _Clock([-(-rounds // 2) if first else rounds for first in starts], pace)
         alike_2P = np.ones((2, values_NP.shape[1]), dtype=np.float32)
         emphasis_2P = alike_2P if emphasis_2P is None else emphasis_2P
         values_NP = values_NP * emphasis_2P[0]
@@ -134,7 +134,7 @@ class JointTokens:
         for place, first in enumerate(starts):
             if clock.begins(place) >= 1:
                 break
-            between = RowsBetween(values_NP) if place == 0 and len(values_NP) < FEW_ROWS else None
+            between = RowsBetween(values_NP) if place == 0 else None
             start_NP = between.draw(rng) if between else values_NP
             codebooks_TCP = residual_codebooks(start_NP, tokens=min(GROUP, tokens - first), rng=rng)
             group, ridge = cls(codebooks=codebooks_TCP, emphasis=alike_2P), 0.0
@@ -178,15 +178,17 @@ class JointTokens:
             ridge = lesson.ridge
         else:
             missed = self._miss_ratio(values_NP, unseen_HP)
-            rows, first = (between.drawn, DRAWN_RIDGE) if between else (len(values_NP), FIRST_RIDGE)
-            ridge = float(np.clip(LATER_RIDGE if place else first * missed**2, 1, rows / CODEWORDS))
+            rows = between.drawn if between else len(values_NP)
+            ridge = float(np.clip(FIRST_RIDGE * missed**2 if between else LATER_RIDGE, 1, rows / CODEWORDS))
         if not ridge:
             clock.ends(place)
             return self, 0.0
         rounds, pace = clock.rounds[place], clock.of_rounds(place)
         if between:
+            remembered = MOST_REMEMBERED if len(values_NP) >= FEW_ROWS else 0.0
+            draw = partial(between.draw, rng)
             codebooks_TCP = learn_from_draws(
-                self.codebooks, partial(between.draw, rng), rounds=-(-rounds // 2), ridge=ridge, pace=pace
+                self.codebooks, draw, rounds=rounds, ridge=ridge, remembered=remembered, pace=pace
             )
         else:
             codebooks_TCP = learn_codebooks(self.codebooks, values_NP, rounds=rounds, ridge=ridge, rng=rng, pace=pace)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,21 @@ NOISE = 0.25
 """Spread of the noise on codewords at the start, in units of the rows' own per dim; it falls to 0."""
 CALM_ROUNDS = 50
 """With fewer rounds than this there is as much less noise, since they have less time to recover from it."""
+MOST_REMEMBERED = 0.9
+"""Weight, at the end, of what earlier draws told beside that of the last; it grows with the rounds (docs/log.md)."""
 _PASSES = 2
 _BLOCK_ROWS = 512
+
+
+class _Equations(NamedTuple):
+    """The least squares of codewords for tokens that stand: what rows tell of them."""
+
+    counts: Float32[Array, "T C 1"]
+    """Weights of the rows that name a codeword."""
+    sums: Float32[Array, "T C P"]
+    """Their weighed sum."""
+    both: Float32[Array, "T T C C"]
+    """Weights of the rows that name a codeword and another one."""
 
 
 def learn_codebooks(
@@ -62,19 +76,32 @@ def learn_from_draws(
     *,
     rounds: int,
     ridge: float,
+    remembered: float = MOST_REMEMBERED,
     pace: Callable[[float], float] = lambda done: 0.0,
 ) -> Float32[Array, "T C P"]:
-    """As `learn_codebooks`, where `draw` gives new rows for each round: they are noise enough."""
+    """As `learn_codebooks`, where `draw` gives new rows for each round: they are noise enough.
+
+    Codewords are fitted to the rows of the last draw and, by a weight that grows up to `remembered` per round, to those
+    of earlier ones: once codebooks change little, more rows have a say than a round can search.
+
+    Source: online learning of a dictionary (Mairal et al., 2009).
+    """
     weights_T = _weights(len(codebooks_TCP))
+    earlier: _Equations | None = None
     for step in range(1, rounds + 1):
         progress = max(step / rounds, pace(step / rounds))
         group, drawn_DP = Group(codebooks_TCP, weights_T), draw()
         picked_DT = best_sums(codebooks_TCP, drawn_DP)
         for _ in range(_PASSES):
             picked_DT = _chosen_anew(group, drawn_DP, picked_DT)
-        codebooks_TCP = _fitted(codebooks_TCP, drawn_DP, picked_DT, weights_T, ridge=ridge)
+        told = _equations(codebooks_TCP.shape[1], drawn_DP, picked_DT, weights_T)
+        if earlier is not None:
+            for new, old in zip(told, earlier, strict=True):
+                new += np.float32(remembered * min(progress, 1.0)) * old
+        codebooks_TCP = _solved(codebooks_TCP, told, ridge=ridge)
         if progress >= 1:
             break
+        earlier = told if remembered else None
     return codebooks_TCP
 
 
@@ -121,16 +148,18 @@ def _fitted(
     *,
     ridge: float,
 ) -> Float32[Array, "T C P"]:
-    """Return codewords of less squared error, all sums weighted, for tokens that stand: a step of least squares.
+    """Return codewords of less squared error, all sums weighted, for tokens that stand: a step of least squares."""
+    return _solved(codebooks_TCP, _equations(codebooks_TCP.shape[1], values_NP, picked_NT, weights_T), ridge=ridge)
 
-    Codebooks are solved one by one, twice, the others given: a tenth of the cost of solving for all at once, and as
-    good (docs/log.md).
-    """
-    tokens, codewords, _ = codebooks_TCP.shape
+
+def _equations(
+    codewords: int, values_NP: Float32[Array, "N P"], picked_NT: Int64[Array, "N T"], weights_T: Float32[Array, " T"]
+) -> _Equations:
+    tokens = picked_NT.shape[1]
     later_T = np.cumsum(weights_T[::-1])[::-1]
     counts_TC1 = np.zeros((tokens, codewords, 1), dtype=np.float32)
-    sums_TCP = np.zeros_like(codebooks_TCP)
-    both = np.zeros((tokens, tokens, codewords, codewords), dtype=np.float32)
+    sums_TCP = np.zeros((tokens, codewords, values_NP.shape[1]), dtype=np.float32)
+    both_TTCC = np.zeros((tokens, tokens, codewords, codewords), dtype=np.float32)
     for token, picked_N in enumerate(picked_NT.T):
         order_N = np.argsort(picked_N, kind="stable")
         held, starts, counts = np.unique(picked_N[order_N], return_index=True, return_counts=True)
@@ -139,14 +168,23 @@ def _fitted(
         for other in range(token):
             pair_N = picked_N * codewords + picked_NT[:, other]
             counts_CC = np.bincount(pair_N, minlength=codewords**2).reshape(codewords, codewords)
-            both[token, other] = later_T[token] * counts_CC
-            both[other, token] = both[token, other].T
+            both_TTCC[token, other] = later_T[token] * counts_CC
+            both_TTCC[other, token] = both_TTCC[token, other].T
+    return _Equations(counts_TC1, sums_TCP, both_TTCC)
+
+
+def _solved(codebooks_TCP: Float32[Array, "T C P"], told: _Equations, *, ridge: float) -> Float32[Array, "T C P"]:
+    """Return codewords that fit the equations better.
+
+    Codebooks are solved one by one, twice, the others given: a tenth of the cost of solving for all at once, and as
+    good (docs/log.md).
+    """
     fitted_TCP = codebooks_TCP.copy()
     for _ in range(_PASSES):
-        for token in range(tokens):
+        for token in range(len(fitted_TCP)):
             taken_CP = np.zeros_like(fitted_TCP[token])
-            for other in range(tokens):
+            for other in range(len(fitted_TCP)):
                 if other != token:
-                    taken_CP += both[token, other] @ fitted_TCP[other]
-            fitted_TCP[token] = (sums_TCP[token] - taken_CP) / (counts_TC1[token] + ridge)
+                    taken_CP += told.both[token, other] @ fitted_TCP[other]
+            fitted_TCP[token] = (told.sums[token] - taken_CP) / (told.counts[token] + ridge)
     return fitted_TCP

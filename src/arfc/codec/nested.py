@@ -47,7 +47,7 @@ LEAST_HELD_OUT_ROWS = 32
 TRIAL_SHARE = 0.1
 """Where more than this share of the sample would be kept from the codebooks, their fit is a trial: it chooses and gives
 the narrow tokens, and the joint ones are fitted anew on all rows."""
-TRIAL_ROUNDS = 25
+TRIAL_ROUNDS = 13
 """Rounds of the first group in a trial."""
 ROWS_PER_TOKEN = 100
 """Fewest rows that a token's 256 codewords are fitted on: more tokens would know the rows by heart, not their kind."""
