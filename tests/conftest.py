@@ -98,7 +98,7 @@ def tiny_config():
             "linear_steps": 12,
             "arc_steps": 12,
             "decoder_steps": 8,
-            "code_rounds": 2,
+            "code_rounds": 1,
             "batch_rows": 64,
             "arc_batch_rows": 64,
             "validate_every": 4,

@@ -51,7 +51,7 @@ def test_rows_that_are_all_alike_leave_it_finite_and_above_0():
 
 
 def kept_by(fit, rows, *, tokens, sizes):
-    codec = NestedCodec.fit(fit, most_tokens=tokens, judge=lambda codec: codec.joint.tokens, rounds=10)
+    codec = NestedCodec.fit(fit, most_tokens=tokens, judge=lambda codec: codec.joint.tokens, rounds=5)
     return np.array([neighbours_kept(codec, rows, size=size) for size in sizes])
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from arfc.codec.between import LEAST_DRAWN
 from arfc.codec.joint import GROUP, PATHS, JointTokens
+from arfc.codec.local_search import MOST_REMEMBERED
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def joint(rows):
-    return JointTokens.fit(rows[:1500], tokens=10, rng=np.random.default_rng(0), rounds=6)
+    return JointTokens.fit(rows[:1500], tokens=10, rng=np.random.default_rng(0), rounds=3)
 
 
 def missed(joint, rows, tokens):
@@ -66,7 +68,7 @@ def test_tokens_that_are_learned_together_find_what_no_token_finds_alone(sums):
     fit, unseen, new = sums[:-800], sums[-800:-400], sums[-400:]
     together, apart = (
         JointTokens.fit(fit, tokens=3, rng=np.random.default_rng(0), rounds=rounds, unseen_HP=unseen)
-        for rounds in (10, 0)
+        for rounds in (5, 0)
     )
     assert missed(together, new, 3) < missed(apart, new, 3) / 5
 
@@ -75,13 +77,27 @@ def test_codebooks_made_one_after_another_are_kept_where_unseen_rows_are_missed_
     options = {"tokens": GROUP, "unseen_HP": rows[1500:1750]}
     apart = JointTokens.fit(rows[:1500], rng=np.random.default_rng(0), rounds=0, **options)
     monkeypatch.setattr("arfc.codec.joint.learn_from_draws", lambda codebooks, *_, **__: 2 * codebooks)
-    together = JointTokens.fit(rows[:1500], rng=np.random.default_rng(0), rounds=6, **options)
+    together = JointTokens.fit(rows[:1500], rng=np.random.default_rng(0), rounds=3, **options)
     np.testing.assert_array_equal(together.codebooks, apart.codebooks)
     assert together.lessons[0].ridge == 0
 
 
+@pytest.mark.parametrize(("few", "remembered"), [(1500, MOST_REMEMBERED), (1501, 0.0)])
+def test_draws_are_remembered_where_rows_are_not_few(rows, monkeypatch, few, remembered):
+    told = []
+
+    def learn(codebooks, draw, **options):
+        told.append((options["remembered"], len(draw())))
+        return codebooks
+
+    monkeypatch.setattr("arfc.codec.joint.FEW_ROWS", few)
+    monkeypatch.setattr("arfc.codec.joint.learn_from_draws", learn)
+    JointTokens.fit(rows[:1500], tokens=GROUP, rng=np.random.default_rng(0), rounds=3)
+    assert told == [(remembered, LEAST_DRAWN)]
+
+
 def test_the_first_groups_of_a_longer_fit_are_a_shorter_fit(joint, rows):
-    short = JointTokens.fit(rows[:1500], tokens=GROUP, rng=np.random.default_rng(0), rounds=6)
+    short = JointTokens.fit(rows[:1500], tokens=GROUP, rng=np.random.default_rng(0), rounds=3)
     np.testing.assert_array_equal(short.codebooks, joint.first(GROUP).codebooks)
 
 
@@ -95,7 +111,7 @@ def test_later_groups_learn_from_misses_of_the_length_that_unseen_rows_have(rows
 
 def test_lessons_stand_in_for_the_rows_that_taught_them(sums):
     """Told what unseen rows told of the first fit, a fit of the same rows is the same fit."""
-    options = {"tokens": 9, "rounds": 8}
+    options = {"tokens": 9, "rounds": 4}
     first = JointTokens.fit(sums[:-400], rng=np.random.default_rng(0), unseen_HP=sums[-400:], **options)
     again = JointTokens.fit(sums[:-400], rng=np.random.default_rng(0), lessons=first.lessons, **options)
     untold = JointTokens.fit(sums[:-400], rng=np.random.default_rng(0), **options)
@@ -114,7 +130,7 @@ def test_the_pace_hears_how_far_the_fit_is_and_can_end_it(rows):
             heard.append(done)
             return used(done)
 
-        tokens = JointTokens.fit(rows[:1500], tokens=20, rng=np.random.default_rng(0), rounds=4, pace=pace).tokens
+        tokens = JointTokens.fit(rows[:1500], tokens=20, rng=np.random.default_rng(0), rounds=2, pace=pace).tokens
         return heard, tokens
 
     heard, tokens = fit(lambda done: 0.0)

@@ -141,8 +141,8 @@ def missed(codec, rows):
 
 
 def test_codebooks_of_few_rows_have_seen_all_of_them(sample):
-    codec = NestedCodec.fit(sample, rounds=12)
-    partly = NestedCodec.fit(sample, rounds=12, most_tokens=codec.joint.tokens, twice=False)
+    codec = NestedCodec.fit(sample, rounds=6)
+    partly = NestedCodec.fit(sample, rounds=6, most_tokens=codec.joint.tokens, twice=False)
     assert partly.joint.tokens == codec.joint.tokens
     assert missed(codec, sample) < 0.9 * missed(partly, sample)
 
@@ -191,7 +191,7 @@ def test_the_length_of_a_row_does_not_matter(codec, others):
 
 
 def test_fit_repeats_under_a_seed(sample):
-    codec, again, other = (NestedCodec.fit(sample, seed=seed, rounds=3) for seed in (0, 0, 1))
+    codec, again, other = (NestedCodec.fit(sample, seed=seed, rounds=2) for seed in (0, 0, 1))
     for name, array in codec.to_arrays().items():
         np.testing.assert_array_equal(again.to_arrays()[name], array, err_msg=name)
     assert not np.array_equal(other.joint.codebooks[:1], codec.joint.codebooks[:1])

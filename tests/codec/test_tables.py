@@ -32,7 +32,7 @@ def estimates(codec, queries, packed):
 @pytest.mark.parametrize("with_length", [False, True])
 def test_tokens_of_both_kinds_are_estimated_exactly_but_for_mean_and_stretch(rows, with_length):
     codec = NestedCodec.fit(
-        rows[:2000], rounds=2, judge=lambda one: (one.missed.length_bytes == with_length, one.joint.tokens)
+        rows[:2000], rounds=1, judge=lambda one: (one.missed.length_bytes == with_length, one.joint.tokens)
     )
     assert (codec.missed.length_bytes, codec.joint.tokens > 0) == (with_length, True)
     queries = rows[2000:2005]

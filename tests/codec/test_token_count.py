@@ -8,7 +8,7 @@ from arfc.codec.token_count import Layout, Order, layouts, token_choices
 
 
 def chosen(rows, *, tokens):
-    codec = NestedCodec.fit(rows, most_tokens=tokens, rounds=4, twice=False)
+    codec = NestedCodec.fit(rows, most_tokens=tokens, rounds=2, twice=False)
     return Layout(codec.joint.tokens, with_length=codec.missed.length_bytes == 1)
 
 

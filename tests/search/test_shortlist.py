@@ -21,7 +21,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def codec(rows):
-    return NestedCodec.fit(rows[:2000], rounds=10)
+    return NestedCodec.fit(rows[:2000], rounds=5)
 
 
 def test_a_shortlist_of_all_rows_is_the_exact_search(codec, rows):
@@ -47,7 +47,7 @@ def test_clusters_about_a_long_mean_lose_no_more():
     rng = np.random.default_rng(0)
     spots = rng.standard_normal((30, 48)) * 0.65
     x = spots[rng.integers(30, size=4100)] + 10 * np.eye(48)[0] + 0.4 * rng.standard_normal((4100, 48))
-    codec = NestedCodec.fit(x[:2000].astype(np.float32), rounds=5)
+    codec = NestedCodec.fit(x[:2000].astype(np.float32), rounds=3)
     queries, codes = x[4000:].astype(np.float32), Codes(codec.encode(x[2000:4000], bytes_per_vector=12), codec)
     for only in (None, np.arange(0, 2000, 2), np.arange(1, 2000, 2)):
         exact_ids, _ = exact_search(queries, codes, k=10, only=only)
@@ -61,7 +61,7 @@ def test_codes_with_a_length_lose_no_more():
     rng = np.random.default_rng(6)
     spread = np.where(np.arange(5200) % 2, 0.5, 0.05)[:, None]
     x = rng.standard_normal((40, 24))[rng.integers(40, size=5200)] + spread * rng.standard_normal((5200, 24))
-    codec = NestedCodec.fit(x[:3000].astype(np.float32), rounds=5, judge=lambda codec: codec.missed.length_bytes)
+    codec = NestedCodec.fit(x[:3000].astype(np.float32), rounds=3, judge=lambda codec: codec.missed.length_bytes)
     assert codec.missed.length_bytes and codec.joint.tokens
     queries, codes = x[5000:].astype(np.float32), Codes(codec.encode(x[3000:5000], bytes_per_vector=16), codec)
     for only in (None, np.arange(0, 2000, 3)):

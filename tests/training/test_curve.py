@@ -39,7 +39,7 @@ def measured(make_task, open_up, **kinds):
     )
     with torch.no_grad():
         ours = network.compress(rows.features, dims=24).numpy().astype(np.float64)
-        codec = NestedCodec.fit(network.compress(task.fit.features, dims=24).numpy(), rounds=5)
+        codec = NestedCodec.fit(network.compress(task.fit.features, dims=24).numpy(), rounds=3)
         klt_codec = ClassicCodec.fit(task.fit.features.numpy())
     return measure_curve(network, codec, task, klt_codec=klt_codec), rows, network, codec, ours
 
