@@ -31,7 +31,8 @@ FIRST_RIDGE = 10.0
 """Ridge of the first group, times the squared ratio of what its start misses of unseen rows and what it does not; at
 most as many rows as a codeword has on average (docs/log.md)."""
 FEW_ROWS = 10_000
-"""With fewer, no draw is remembered: they tell of the same rows again and again (docs/log.md)."""
+"""With fewer, no draw is remembered: they tell of the same rows again and again. With more, what is learned of the first
+group is kept where rows are missed by less, each by the ratio: many nearly equal rows outweigh a few (docs/log.md)."""
 LATER_RIDGE = 4.0
 """Ridge of later groups. What shrinks their codewords lowers the squared error and recall alike (docs/log.md)."""
 _BLOCK_ROWS = 512
@@ -184,8 +185,9 @@ class JointTokens:
             clock.ends(place)
             return self, 0.0
         rounds, pace = clock.rounds[place], clock.of_rounds(place)
+        is_many = between is not None and len(values_NP) >= FEW_ROWS
         if between:
-            remembered = MOST_REMEMBERED if len(values_NP) >= FEW_ROWS else 0.0
+            remembered = MOST_REMEMBERED if is_many else 0.0
             draw = partial(between.draw, rng)
             codebooks_TCP = learn_from_draws(
                 self.codebooks, draw, rounds=rounds, ridge=ridge, remembered=remembered, pace=pace
@@ -193,8 +195,14 @@ class JointTokens:
         else:
             codebooks_TCP = learn_codebooks(self.codebooks, values_NP, rounds=rounds, ridge=ridge, rng=rng, pace=pace)
         group = replace(self, codebooks=codebooks_TCP)
-        if lesson is None and group._miss_ratio(values_NP, unseen_HP) >= missed:
-            return self, 0.0
+        if lesson is None:
+            judged_NP = values_NP if unseen_HP is None else unseen_HP
+            if is_many:
+                is_better = group._mean_log_miss(judged_NP) < self._mean_log_miss(judged_NP)
+            else:
+                is_better = group._miss_ratio(values_NP, unseen_HP) < missed
+            if not is_better:
+                return self, 0.0
         return group, ridge
 
     @classmethod
@@ -267,3 +275,7 @@ class JointTokens:
         rows_NP = values_NP if unseen_HP is None else unseen_HP
         whole, missed = float(np.square(rows_NP).sum()), float(np.square(self._missed(rows_NP)).sum())
         return missed / max(whole - missed, 1e-3 * whole + _TINY)
+
+    def _mean_log_miss(self, values_NP: Float32[Array, "N P"]) -> float:
+        missed_N = np.square(self._missed(values_NP)).sum(axis=1)
+        return float(np.log(np.maximum(missed_N, _TINY)).mean())
