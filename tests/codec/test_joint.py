@@ -96,6 +96,29 @@ def test_draws_are_remembered_where_rows_are_not_few(rows, monkeypatch, few, rem
     assert told == [(remembered, LEAST_DRAWN)]
 
 
+@pytest.mark.parametrize(("few", "is_kept"), [(1501, True), (1500, False)])
+def test_nearly_equal_rows_outweigh_a_few_where_rows_are_not_few(rows, monkeypatch, few, is_kept):
+    """What is learned halves the misses of a tenth of the rows, which are far from all; those of others are doubled."""
+    start_N = np.where(np.arange(500) % 10 == 0, 100, 1).astype(np.float32)
+    learned_N = np.where(np.arange(500) % 10 == 0, 50, 2).astype(np.float32)
+
+    def missed(self, values):
+        missed_N = learned_N if self.codebooks[0, 0, 0] == 7 else start_N
+        return missed_N[:, None] * np.eye(1, values.shape[1], dtype=np.float32)
+
+    def learn(codebooks, *_, **__):
+        learned = codebooks.copy()
+        learned[0, 0, 0] = 7
+        return learned
+
+    monkeypatch.setattr("arfc.codec.joint.FEW_ROWS", few)
+    monkeypatch.setattr("arfc.codec.joint.learn_from_draws", learn)
+    monkeypatch.setattr(JointTokens, "_missed", missed)
+    options = {"tokens": GROUP, "rounds": 3, "unseen_HP": 1e3 * rows[1500:]}
+    fitted = JointTokens.fit(rows[:1500], rng=np.random.default_rng(0), **options)
+    assert (fitted.codebooks[0, 0, 0] == 7) == is_kept == (fitted.lessons[0].ridge > 0)
+
+
 def test_the_first_groups_of_a_longer_fit_are_a_shorter_fit(joint, rows):
     short = JointTokens.fit(rows[:1500], tokens=GROUP, rng=np.random.default_rng(0), rounds=3)
     np.testing.assert_array_equal(short.codebooks, joint.first(GROUP).codebooks)

@@ -31,8 +31,8 @@ FIRST_RIDGE = 10.0
 """Ridge of the first group, times the squared ratio of what its start misses of unseen rows and what it does not; at
 most as many rows as a codeword has on average (docs/log.md)."""
 FEW_ROWS = 10_000
-"""With fewer, no draw is remembered: they tell of the same rows again and again. With more, what is learned of the first
-group is kept where rows are missed by less, each by the ratio: many nearly equal rows outweigh a few (docs/log.md)."""
+"""With fewer, no draw is remembered: they tell of the same rows again and again. With more, what is learned of the
+first group is kept where rows are missed by less, each by the ratio: many that are nearly equal outweigh a few."""
 LATER_RIDGE = 4.0
 """Ridge of later groups. What shrinks their codewords lowers the squared error and recall alike (docs/log.md)."""
 _BLOCK_ROWS = 512
