@@ -71,13 +71,13 @@ Generated from `benchmarks/records/quality.jsonl` by `benchmarks/render.py`; do 
   pairs), the fade of the free map and the weight of ERGC (CIFAR-10), the steps of phase 1 (captions), how little a
   few validation queries decide (SciFact with pairs), that the nearest row counts as much as the nearest ten where
   lengths of decoded codes are chosen, and that KLT + bits has a length for each size (captions) ([log](log.md)).
-- The newest records are of a processor that does a fifth to two thirds more steps in the same time: arfc, the Q-Former
-  and the autoencoder under the first seed on MUGE, captions without labels and SciFact with pairs, the Q-Former and
-  the MLP adaptor on CIFAR-10 with labels, the learned linear map with labels, and the ablations. What that is worth:
+- Some records are of a processor that does a fifth to two thirds more steps in the same time than that of older ones:
+  the Q-Former and the autoencoder under the first seed on MUGE, these two and arfc on SciFact with pairs, the Q-Former
+  and the MLP adaptor on CIFAR-10 with labels, the learned linear map with labels, and the ablations. What it is worth:
   nothing to arfc's floats without supervision; about .006 of mAP@R to an ablation on CIFAR-10, up to .011 of recall@10
   to a Q-Former ([log](log.md)).
-- Those of arfc on MUGE, captions and, without labels, CIFAR-10, and of rivals' vectors in our code on captions without
-  labels, are newer still, of a processor that does up to a third fewer steps again. arfc's floats without labels are
+- The newest are of arfc on MUGE, captions and, without labels, CIFAR-10, and of rivals' vectors in our code on
+  captions without labels, of a processor that does up to a third fewer steps again. arfc's floats without labels are
   the same within .006; with labels its floats on captions have lost up to .004 of R@1. CIFAR-10 with labels is as it
   was measured before, when codebooks were learned from the rows of the fit themselves ([log](log.md)).
 - The ablations predate a change in how few validation queries decide. Their sets have many, so it makes no difference
